@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+# fccompose: one non-recursive Makefile. Knobs: DEBUG=1 ASAN=1 UBSAN=1 TSAN=1 WERROR=1, B=build-folder, CC, PREFIX, DESTDIR.
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION := $(shell sed -n 's/.*FCCOMPOSE_VERSION "\(.*\)".*/\1/p' include/fccompose/fccompose.h)
+
+# A build folder for each flavour, so that switching knobs needs no clean.
+FLAVOUR := $(if $(DEBUG),-debug)$(if $(ASAN),-asan)$(if $(UBSAN),-ubsan)$(if $(TSAN),-tsan)
+B ?= build$(FLAVOUR)
+
+include src/deps.mk
+
+PKGS := fuse3 ext2fs libarchive sqlite3 jansson libcrypto
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wpointer-arith \
+	-Wwrite-strings -Wcast-qual -Wvla
+OPT := $(if $(DEBUG)$(ASAN)$(UBSAN)$(TSAN),-O1 -g -fno-omit-frame-pointer,-O2 -g)
+SAN := $(if $(ASAN),-fsanitize=address) $(if $(UBSAN),-fsanitize=undefined -fno-sanitize-recover=undefined) \
+	$(if $(TSAN),-fsanitize=thread)
+CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(shell pkg-config --cflags $(PKGS))
+CFLAGS += -std=gnu11 $(OPT) $(WARNINGS) $(if $(WERROR),-Werror) $(SAN) -fvisibility=hidden -fPIC -pthread
+LDFLAGS += $(SAN) -pthread
+LIBS := $(shell pkg-config --libs $(PKGS)) -lcom_err
+
+lib_modules := $(filter-out cli,$(MODULES))
+sources = $(sort $(wildcard src/$(1)/*.c))
+objects = $(patsubst src/%.c,$(B)/obj/%.o,$(call sources,$(1)))
+# Everything that module $(1) links with, itself included.
+closure = $(sort $(1) $(foreach m,$(uses_$(1)),$(call closure,$(m))))
+
+LIB_OBJS := $(foreach m,$(lib_modules),$(call objects,$(m)))
+UNIT_TESTS := $(patsubst tests/unit/test_%.c,$(B)/unit/test_%,$(sort $(wildcard tests/unit/test_*.c)))
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(sort $(wildcard examples/*.c)))
+
+.PHONY: all lib unit examples check lint format bench clean install uninstall
+all: $(B)/fccompose $(B)/libfccompose.a $(B)/libfccompose.so examples
+lib: $(B)/libfccompose.a
+unit: $(UNIT_TESTS)
+examples: $(EXAMPLES)
+
+$(B)/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/libfccompose.a: $(LIB_OBJS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/libfccompose.so: $(LIB_OBJS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libfccompose.so.0 -o $@ $^ $(LIBS)
+
+$(B)/fccompose: $(call objects,cli) $(B)/libfccompose.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# tests/unit/test_MODULE.c or test_MODULE_TOPIC.c links just what MODULE may use.
+module_of = $(firstword $(subst _, ,$(patsubst test_%,%,$(notdir $(1)))))
+define unit_rule
+$(1): $(B)/tests/$(notdir $(1)).o $(foreach m,$(call closure,$(call module_of,$(1))),$(call objects,$(m)))
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
+
+$(B)/tests/%.o: tests/unit/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Examples see the public headers and the shared library alone.
+$(B)/examples/%: examples/%.c $(B)/libfccompose.so
+	@mkdir -p $(@D)
+	$(CC) -Iinclude -D_GNU_SOURCE -std=gnu11 $(OPT) -Wall -Wextra $(SAN) -o $@ $< -L$(B) -lfccompose \
+		-Wl,-rpath,'$$ORIGIN/..'
+
+$(B)/libfccompose.so.0: $(B)/libfccompose.so
+	ln -sf libfccompose.so $@
+$(EXAMPLES): | $(B)/libfccompose.so.0
+
+check: all unit
+	B=$(B) tests/run
+
+lint:
+	tools/lint
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/fccompose
+	install -m 0755 $(B)/fccompose $(DESTDIR)$(PREFIX)/bin/
+	install -m 0644 include/fccompose/*.h $(DESTDIR)$(PREFIX)/include/fccompose/
+	install -m 0644 $(B)/libfccompose.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 0755 $(B)/libfccompose.so $(DESTDIR)$(PREFIX)/lib/libfccompose.so.0
+	ln -sf libfccompose.so.0 $(DESTDIR)$(PREFIX)/lib/libfccompose.so
+	printf 'prefix=%s\nName: fccompose\nDescription: root file systems for microVMs\nVersion: %s\nRequires.private: %s\nLibs: -L$${prefix}/lib -lfccompose\nCflags: -I$${prefix}/include\n' \
+		'$(PREFIX)' '$(VERSION)' '$(PKGS)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/fccompose.pc
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/fccompose $(DESTDIR)$(PREFIX)/lib/libfccompose.a $(DESTDIR)$(PREFIX)/lib/libfccompose.so \
+		$(DESTDIR)$(PREFIX)/lib/libfccompose.so.0 $(DESTDIR)$(PREFIX)/lib/pkgconfig/fccompose.pc
+	rm -rf $(DESTDIR)$(PREFIX)/include/fccompose
+
+clean:
+	rm -rf build build-*
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

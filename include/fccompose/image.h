@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A planned disk image: a sorted list of segments, and the sinks that consume it. */
+#ifndef FCCOMPOSE_IMAGE_H
+#define FCCOMPOSE_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <fccompose/error.h>
+#include <fccompose/progress.h>
+
+/** A planned image. Immutable once planned; readable from any thread. */
+struct fc_image;
+
+/** What a segment's bytes are. */
+enum fc_segment_kind {
+    FC_SEGMENT_MEMORY, /**< bytes in memory, owned by the image */
+    FC_SEGMENT_FILE,   /**< a range of an open file, borrowed */
+    FC_SEGMENT_ZERO,   /**< zeros that must read as zeros (never written where the output is fresh) */
+};
+
+/** A run of bytes of the image. Segments are sorted, do not overlap, and cover the image without gaps. */
+struct fc_segment {
+    uint64_t offset, length;
+    enum fc_segment_kind kind;
+    union {
+        const void *memory;
+        struct {
+            int fd;
+            uint64_t offset;
+        } file;
+    };
+};
+
+/** How to write. All zero is the default. */
+struct fc_image_write_options {
+    bool no_sync;     /**< do not fsync at the end */
+    bool no_clone;    /**< do not try to share blocks with the sources */
+    struct fc_progress *progress;
+};
+
+/** What a write did. */
+struct fc_image_write_result {
+    uint64_t cloned, copied, zero, memory; /**< bytes by how they came to be there */
+};
+
+/** Length of the image in bytes. */
+FC_PUBLIC uint64_t fc_image_size(const struct fc_image *image);
+
+/** The segments and their number. */
+FC_PUBLIC const struct fc_segment *fc_image_segments(const struct fc_image *image, size_t *ret_n);
+
+/**
+ * Write the image to @path so that it appears complete under that name or not at all.
+ *
+ * A regular file is written under a temporary name beside it and renamed; an existing block device or a character
+ * device is written in place (-ENOSPC before the first byte if it is too small). Zeros become holes. On failure the
+ * temporary file is removed and an existing file at @path is as it was. @options and @ret_result may be NULL.
+ * Returns 0 or a negative errno with words.
+ */
+FC_PUBLIC int fc_image_write(const struct fc_image *image, const char *path,
+                             const struct fc_image_write_options *options, struct fc_image_write_result *ret_result,
+                             struct fc_error *err);
+
+/** Write the image in order to @fd, which need not be seekable (a pipe). Returns 0, -EPIPE, or another errno. */
+FC_PUBLIC int fc_image_stream(const struct fc_image *image, int fd, const struct fc_image_write_options *options,
+                              struct fc_error *err);
+
+/**
+ * Read up to @size bytes at @offset into @buffer. Returns the number of bytes (short only at the end), or a negative
+ * errno. Thread-safe.
+ */
+FC_PUBLIC ssize_t fc_image_read(const struct fc_image *image, void *buffer, size_t size, uint64_t offset,
+                                struct fc_error *err);
+
+/** Free an image and the memory of its segments. NULL is allowed. */
+FC_PUBLIC void fc_image_free(struct fc_image *image);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A consistent, read-only view of the merged, edited tree. Every consumer (freeze, export, diff, report) uses this
+ * and nothing else.
+ */
+#ifndef FCCOMPOSE_SNAPSHOT_H
+#define FCCOMPOSE_SNAPSHOT_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include <fccompose/entry.h>
+#include <fccompose/error.h>
+#include <fccompose/tree.h>
+
+/** A snapshot. Immutable; readable from any thread. */
+struct fc_snapshot;
+
+/** Inode of a snapshot; the table is sorted by @ino and index 0 is the root (ino 1). */
+struct fc_snap_inode {
+    uint64_t ino;
+    uint32_t mode, uid, gid;
+    uint32_t rdev_major, rdev_minor;
+    uint32_t nlink;                    /**< names; a directory: 2 + subdirectories */
+    struct timespec atime, mtime, ctime, crtime;
+    uint64_t size;                     /**< regular: bytes; symlink: text length; else 0 */
+    const char *target;                /**< symlink: its text, NUL-terminated; else NULL */
+    uint32_t first_xattr, n_xattrs;    /**< slice of the xattr table, sorted by name */
+    uint32_t first_extent, n_extents;  /**< slice of the extent table, sorted by offset; gaps are holes */
+    uint32_t first_dentry, n_dentries; /**< directory: slice of the dentry table, sorted by name bytes */
+    uint32_t parent;                   /**< directory: index of its parent; else FC_TREE_NONE */
+    uint32_t layer;                    /**< origin: stack position whose layer gave the content, or FC_TREE_NONE (edits) */
+};
+
+/** Name in a directory of a snapshot. */
+struct fc_snap_dentry {
+    const char *name; /**< not NUL-terminated */
+    uint32_t name_len;
+    uint32_t inode;   /**< index into the inode table */
+};
+
+/**
+ * Content of a file: bytes [offset, offset + length) are at [source_offset, ...) of the file descriptor of @source.
+ * Both offsets are multiples of 4096; only the last extent's length may not be. Bytes of the source after the last
+ * extent up to the next multiple of 4096 are zero.
+ */
+struct fc_snap_extent {
+    uint64_t offset, length;
+    uint64_t source_offset;
+    uint32_t source; /**< index for fc_snapshot_source() */
+};
+
+/** Where extents live. */
+struct fc_snap_source {
+    int fd;         /**< open for reading until the snapshot is freed; do not move its file offset */
+    uint32_t layer; /**< stack position of the layer whose pack this is, or FC_TREE_NONE: the user's edits */
+};
+
+/**
+ * Make a snapshot of an unedited @tree. The snapshot borrows @tree, which must outlive it.
+ *
+ * Returns 0 and sets *ret_snapshot, or -ENOMEM. Release with fc_snapshot_free(). (A workspace's: fc_workspace_snapshot().)
+ */
+FC_PUBLIC int fc_snapshot_of_tree(const struct fc_tree *tree, struct fc_snapshot **ret_snapshot, struct fc_error *err);
+
+/** Release a snapshot and the extents that it pins. NULL is allowed. */
+FC_PUBLIC void fc_snapshot_free(struct fc_snapshot *snapshot);
+
+/** The inode table and its length. */
+FC_PUBLIC const struct fc_snap_inode *fc_snapshot_inodes(const struct fc_snapshot *s, uint32_t *ret_n);
+
+/** The dentry table and its length. */
+FC_PUBLIC const struct fc_snap_dentry *fc_snapshot_dentries(const struct fc_snapshot *s, uint32_t *ret_n);
+
+/** The extent table and its length. */
+FC_PUBLIC const struct fc_snap_extent *fc_snapshot_extents(const struct fc_snapshot *s, uint32_t *ret_n);
+
+/** The xattr table and its length. */
+FC_PUBLIC const struct fc_xattr *fc_snapshot_xattrs(const struct fc_snapshot *s, uint32_t *ret_n);
+
+/** The source table and its length. */
+FC_PUBLIC const struct fc_snap_source *fc_snapshot_sources(const struct fc_snapshot *s, uint32_t *ret_n);
+
+/** The diffID of the bottom layer, from which images derive UUID and hash seed; all zero for an empty stack. */
+FC_PUBLIC const struct fc_digest *fc_snapshot_seed(const struct fc_snapshot *s);
+
+/** Index of the inode at the normalised @path ("" is the root; symlinks are not followed), or FC_TREE_NONE. */
+FC_PUBLIC uint32_t fc_snapshot_find(const struct fc_snapshot *s, const char *path);
+
+#endif

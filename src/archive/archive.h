@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tar streams in and out, decompression by magic. The only door to libarchive. */
+#ifndef FC_ARCHIVE_ARCHIVE_H
+#define FC_ARCHIVE_ARCHIVE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <fccompose/entry.h>
+#include <fccompose/layer.h>
+#include <fccompose/progress.h>
+
+/** Where bytes come from. */
+struct fc_byte_source {
+    /** Returns the number of bytes put into @buffer (0 at the end), or -errno with words. */
+    ssize_t (*read)(struct fc_byte_source *s, void *buffer, size_t size, struct fc_error *err);
+};
+
+/** How to read a tar. */
+struct fc_tar_options {
+    const char *label;      /**< names the layer in messages; borrowed until free */
+    uint64_t max_bytes;     /**< uncompressed cap; 0 is 1 TiB; more is -EFBIG */
+};
+
+/**
+ * Read a tar stream (ustar, PAX, GNU, v7; plain, gzip, zstd, xz, bzip2, by magic) as entries with raw names: whiteouts
+ * are left to fc_filter_whiteouts().
+ *
+ * @source is borrowed until free. Everything survives that fc_entry can hold; what libarchive could only partly
+ * understand is counted as a note, never dropped in silence.
+ */
+int fc_tar_iter(struct fc_byte_source *source, const struct fc_tar_options *options, struct fc_entry_iter **ret,
+                struct fc_error *err);
+
+/** After the stream's end: what was read. */
+struct fc_tar_result {
+    struct fc_digest diffid;   /**< of the uncompressed bytes, to the last one */
+    uint64_t tar_bytes;        /**< uncompressed length */
+    uint32_t n_notes;
+};
+
+/**
+ * Read on to the very end of the source (bytes after the two zero blocks count into the diffID) and report.
+ * Only after fc_entry_next() returned 0. Returns 0 or a negative errno with words (trailing damage is -EBADMSG).
+ */
+int fc_tar_finish(struct fc_entry_iter *it, struct fc_tar_result *ret, struct fc_error *err);
+
+/** Writes a tar (PAX where ustar cannot say it), reproducibly. */
+struct fc_tar_writer;
+
+/** Where a writer's bytes go: returns 0 or -errno with words. */
+typedef int (*fc_tar_sink)(void *arg, const void *data, size_t size, struct fc_error *err);
+
+/** Begin. @sink gets plain tar bytes. */
+int fc_tar_writer_new(fc_tar_sink sink, void *arg, struct fc_tar_writer **ret, struct fc_error *err);
+/** Write a header: ADD or HARDLINK; WHITEOUT and OPAQUE become ".wh." files. For a regular file give @e->size bytes next. */
+int fc_tar_writer_entry(struct fc_tar_writer *w, const struct fc_entry *e, struct fc_error *err);
+/** Content of the current regular file, in order; gaps between blocks are written as a GNU.sparse 1.0 map or as zeros. */
+int fc_tar_writer_data(struct fc_tar_writer *w, const struct fc_block *block, struct fc_error *err);
+/** Write the end of the archive. */
+int fc_tar_writer_finish(struct fc_tar_writer *w, struct fc_error *err);
+/** Free. NULL is allowed. */
+void fc_tar_writer_free(struct fc_tar_writer *w);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Child processes. The only place that forks. */
+#ifndef FC_BASE_CHILD_H
+#define FC_BASE_CHILD_H
+
+#include <sys/types.h>
+
+#include <fccompose/error.h>
+
+#include "base/buf.h"
+
+/**
+ * Run @argv (searched in PATH) and wait; its output goes where ours does, or into @ret_output when that is not NULL
+ * (stdout and stderr together, at most 1 MiB kept).
+ *
+ * Returns the exit status (128 + signal when killed), or -ENOENT when there is no such program, or -errno.
+ */
+int fc_child_run(const char *const argv[], struct fc_buf *ret_output, struct fc_error *err);
+
+/**
+ * Go on in the background: fork, new session, standard streams to /dev/null (stderr to @log_fd if >= 0).
+ *
+ * In the parent returns the child's pid and sets *ret_ready_fd to a pipe from which fc_child_wait_ready() reads. In the
+ * child returns 0 and sets *ret_ready_fd to its end of that pipe, for fc_child_say_ready(). Or -errno.
+ */
+pid_t fc_child_background(int log_fd, int *ret_ready_fd, struct fc_error *err);
+/** In the child: tell the parent that all is well (@code 0) or what failed (@err), and close the pipe. */
+void fc_child_say_ready(int ready_fd, const struct fc_error *err);
+/** In the parent: wait for the child's word. Returns 0, the child's failure (err has its words), or -EPIPE if it died. */
+int fc_child_wait_ready(int ready_fd, struct fc_error *err);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An open-addressing map from uint64_t to uint64_t, and a fast byte hash. */
+#ifndef FC_BASE_MAP_H
+#define FC_BASE_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** All zero is an empty map. Keys are any value but UINT64_MAX. Not thread-safe. */
+struct fc_map {
+    uint64_t *keys, *values;
+    size_t len, cap, tombs;
+};
+
+/** Set @key to @value. Returns 0 or -ENOMEM. */
+int fc_map_set(struct fc_map *m, uint64_t key, uint64_t value);
+/** Find @key. Returns true and sets *ret_value (may be NULL). */
+bool fc_map_get(const struct fc_map *m, uint64_t key, uint64_t *ret_value);
+/** Remove @key if it is there. Returns whether it was. */
+bool fc_map_del(struct fc_map *m, uint64_t key);
+/** Free the memory; empty and usable again. */
+void fc_map_release(struct fc_map *m);
+
+/** Hash @len bytes; the same on every machine and run. @seed mixes in a parent's number. */
+uint64_t fc_hash(uint64_t seed, const void *data, size_t len);
+
+#endif

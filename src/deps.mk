@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+# What each module may use: the Makefile links unit tests by it, tools/check-deps enforces it.
+# uses_MODULE: modules whose headers it may include. foreign_MODULE: libraries whose headers it may include.
+uses_base :=
+foreign_base := openssl
+uses_entry := base
+foreign_entry :=
+uses_archive := base entry
+foreign_archive := archive
+uses_layer := base entry
+foreign_layer :=
+uses_stack := base entry archive layer
+foreign_stack :=
+uses_tree := base layer
+foreign_tree :=
+uses_edit := base
+foreign_edit := sqlite3
+uses_live := base entry layer tree edit
+foreign_live :=
+uses_fuse := base live edit tree layer entry
+foreign_fuse := fuse3
+uses_image := base
+foreign_image :=
+uses_ext4 := base live image
+foreign_ext4 := ext2fs
+uses_export := base entry archive live
+foreign_export :=
+uses_workspace := base entry archive layer stack tree edit live export fuse
+foreign_workspace :=
+uses_cli := base entry archive layer stack tree edit live fuse image ext4 export workspace
+foreign_cli := jansson
+
+# Lowest first: the order in which the modules stand in src/README.md.
+MODULES := base entry archive layer stack tree edit live fuse image ext4 export workspace cli

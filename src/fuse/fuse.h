@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The FUSE front end of a live tree, and the control socket of the mount process. The only door to libfuse. */
+#ifndef FC_FUSE_FUSE_H
+#define FC_FUSE_FUSE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "live/live.h"
+
+/** How to mount. All zero but the pointers is the default. */
+struct fc_mount_options {
+    struct fc_live *live;      /**< opened with count_refs; borrowed */
+    const char *mountpoint;
+    bool read_only, allow_other;
+    bool own_as_set;           /**< new files belong to @own_uid:@own_gid; else 0:0 for an ordinary user, the caller for root */
+    uint32_t own_uid, own_gid;
+    int threads;               /**< 0: min(4, CPUs) */
+    bool classic_open;         /**< answer OPEN and CREATE instead of no-open mode */
+    bool debug;                /**< libfuse's debug output */
+};
+
+/** A mounted session. */
+struct fc_mount;
+
+/** Mount (through fusermount3 unless root; as root with suid,dev and default_permissions). Returns 0 or -errno with words that say the next step. */
+int fc_mount_new(const struct fc_mount_options *options, struct fc_mount **ret, struct fc_error *err);
+/** Serve until unmounted or SIGINT/SIGTERM/SIGHUP, then unmount if need be. Returns 0 or -errno. */
+int fc_mount_serve(struct fc_mount *m, struct fc_error *err);
+/** Make the kernel write back every dirty page of the mount and wait for it. Called by the control thread. */
+int fc_mount_flush(struct fc_mount *m, struct fc_error *err);
+/** NULL is allowed. */
+void fc_mount_free(struct fc_mount *m);
+FC_DEFINE_AUTO(struct fc_mount *, fc_mount_free)
+
+/** Whether a FUSE mount of ours is at @path: 1 alive, 2 dead (ENOTCONN), 0 none. */
+int fc_mount_probe(const char *path);
+/** Unmount @path (fusermount3 -u, or umount2 as root). @lazy detaches also when busy. -EBUSY with words. */
+int fc_mount_undo(const char *path, bool lazy, struct fc_error *err);
+
+/* The control socket: one request a connection, except PIN, which lasts as long as the connection. */
+
+/** Serve requests for @live (and @mount) on the socket @path in a thread of its own until fc_control_free(). */
+struct fc_control;
+int fc_control_new(const char *path, struct fc_live *live, struct fc_mount *mount, struct fc_control **ret,
+                   struct fc_error *err);
+void fc_control_free(struct fc_control *c);
+
+/** Client: connect. -ENOENT / -ECONNREFUSED when nobody serves. Returns a descriptor. */
+int fc_control_connect(const char *path, struct fc_error *err);
+/** Client: flush, commit, pin. The server holds commits until fc_control_begun(); the pin ends when @fd is closed. */
+int fc_control_pin(int fd, struct fc_error *err);
+/** Client: the read transaction has begun. */
+int fc_control_begun(int fd, struct fc_error *err);
+/** Client: do @data (an encoded verb, see live/verb.h) with @source_fd (or -1) in the mount process; its error comes back whole. */
+int fc_control_verb(int fd, const void *data, size_t size, int source_fd, struct fc_error *err);
+/** Client: forget edits (fc_live_reset()). */
+int fc_control_reset(int fd, const char *const *paths, size_t n, struct fc_error *err);
+/** Client: what the server is: its pid and mount point (caller frees). */
+int fc_control_info(int fd, int *ret_pid, char **ret_mountpoint, struct fc_error *err);
+/** Client: unmount and exit; returns when the server has committed everything. */
+int fc_control_stop(int fd, bool lazy, struct fc_error *err);
+
+#endif
