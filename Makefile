@@ -7,6 +7,9 @@ VERSION := $(shell sed -n 's/.*FCCOMPOSE_VERSION "\(.*\)".*/\1/p' include/fccomp
 # A build folder for each flavour, so that switching knobs needs no clean.
 FLAVOUR := $(if $(DEBUG),-debug)$(if $(ASAN),-asan)$(if $(UBSAN),-ubsan)$(if $(TSAN),-tsan)
 B ?= build$(FLAVOUR)
+# V=1 shows whole command lines.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 include src/deps.mk
 
@@ -39,35 +42,42 @@ examples: $(EXAMPLES)
 
 $(B)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/libfccompose.a: $(LIB_OBJS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/libfccompose.so: $(LIB_OBJS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libfccompose.so.0 -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libfccompose.so.0 -o $@ $^ $(LIBS)
 
 $(B)/fccompose: $(call objects,cli) $(B)/libfccompose.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # tests/unit/test_MODULE.c or test_MODULE_TOPIC.c links just what MODULE may use.
 module_of = $(firstword $(subst _, ,$(patsubst test_%,%,$(notdir $(1)))))
 define unit_rule
 $(1): $(B)/tests/$(notdir $(1)).o $(foreach m,$(call closure,$(call module_of,$(1))),$(call objects,$(m)))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
 
 $(B)/tests/%.o: tests/unit/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Examples see the public headers and the shared library alone.
 $(B)/examples/%: examples/%.c $(B)/libfccompose.so
 	@mkdir -p $(@D)
-	$(CC) -Iinclude -D_GNU_SOURCE -std=gnu11 $(OPT) -Wall -Wextra $(SAN) -o $@ $< -L$(B) -lfccompose \
+	$(call say,CC,$@)
+	$(Q)$(CC) -Iinclude -D_GNU_SOURCE -std=gnu11 $(OPT) -Wall -Wextra $(SAN) -o $@ $< -L$(B) -lfccompose \
 		-Wl,-rpath,'$$ORIGIN/..'
 
 $(B)/libfccompose.so.0: $(B)/libfccompose.so

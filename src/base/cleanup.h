@@ -15,7 +15,7 @@
 #define fc_auto(destructor) __attribute__((cleanup(destructor##_auto)))
 
 /** Makes fc_auto(destructor) possible for variables of @type. */
-#define FC_DEFINE_AUTO(type, destructor)                       \
+#define FC_DEFINE_AUTO(type, destructor)                                                                               \
     static inline void destructor##_auto(type *p) { destructor(*p); }
 
 static inline void fc_free_auto(void *p) { free(*(void **)p); }
@@ -28,11 +28,11 @@ static inline void fc_close_auto(int *fd)
 /** A local that free() releases: `fc_auto(fc_free) char *s = NULL;`. And a descriptor: `fc_auto(fc_close) int fd = -1;`. */
 
 /** Takes the value out of @p and leaves NULL, so that the cleanup does nothing: `*ret_layer = fc_steal(&l);`. */
-#define fc_steal(p)                     \
-    __extension__({                     \
-        __typeof__(*(p)) fc_v_ = *(p);  \
-        *(p) = NULL;                    \
-        fc_v_;                          \
+#define fc_steal(p)                                                                                                    \
+    __extension__({                                                                                                    \
+        __typeof__(*(p)) fc_v_ = *(p);                                                                                 \
+        *(p) = NULL;                                                                                                   \
+        fc_v_;                                                                                                         \
     })
 
 /** The same for a descriptor; leaves -1. */

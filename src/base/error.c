@@ -56,7 +56,12 @@ int fc_wrap(struct fc_error *err, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     len = strlen(text);
-    snprintf(text + len, sizeof(text) - len, ": %s", err->msg);
+    /* By hand: that a long message is cut at the end is meant. */
+    for (const char *p = ": "; *p && len < sizeof(text) - 1; p++)
+        text[len++] = *p;
+    for (const char *p = err->msg; *p && len < sizeof(text) - 1; p++)
+        text[len++] = *p;
+    text[len] = '\0';
     memcpy(err->msg, text, sizeof(text));
     return -err->code;
 }

@@ -35,9 +35,9 @@ char *fc_abspath(const char *path);
 
 /** A file that appears complete under its name or not at all. All zero is unused. */
 struct fc_atomic {
-    int fd;          /**< write here */
-    char *path;      /**< the name it will have */
-    char *temp;      /**< the name it has until then, in the same folder */
+    int fd;     /**< write here */
+    char *path; /**< the name it will have */
+    char *temp; /**< the name it has until then, in the same folder */
 };
 
 /**

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** All zero is an empty map. Keys are any value but UINT64_MAX. Not thread-safe. */
+/** All zero is an empty map. Keys are any value below UINT64_MAX - 1. Not thread-safe. */
 struct fc_map {
     uint64_t *keys, *values;
     size_t len, cap, tombs;

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Run programs and go into the background. */
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+enum { OUTPUT_MAX = 1 << 20 };
+
+/* In the child: become @argv or write errno into @status_fd, which closes by itself when the exec succeeds. */
+static void __attribute__((noreturn)) become(const char *const argv[], int output_fd, int status_fd)
+{
+    char **args = NULL;
+    int code;
+
+    if (output_fd >= 0 && (dup2(output_fd, 1) < 0 || dup2(output_fd, 2) < 0))
+        _exit(127);
+    memcpy(&args, &argv, sizeof(args)); /* execvp takes them non-const for history's sake */
+    execvp(args[0], args);
+    code = errno;
+    if (write(status_fd, &code, sizeof(code)) != (ssize_t)sizeof(code))
+        _exit(126);
+    _exit(127);
+}
+
+static void collect(int fd, struct fc_buf *ret)
+{
+    char chunk[4096];
+    ssize_t n;
+
+    while ((n = read(fd, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0 && ret->len < OUTPUT_MAX && fc_buf_add(ret, chunk, (size_t)n) < 0)
+            return;
+}
+
+static int wait_for(pid_t pid)
+{
+    int status;
+
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int fc_child_run(const char *const argv[], struct fc_buf *ret_output, struct fc_error *err)
+{
+    int status_pipe[2] = {-1, -1}, output_pipe[2] = {-1, -1}, code = 0, r;
+    pid_t pid;
+
+    if (pipe2(status_pipe, O_CLOEXEC) < 0)
+        return fc_fail_errno(err, errno, "cannot run %s", argv[0]);
+    if (ret_output && pipe2(output_pipe, O_CLOEXEC) < 0) {
+        r = fc_fail_errno(err, errno, "cannot run %s", argv[0]);
+        close(status_pipe[0]);
+        close(status_pipe[1]);
+        return r;
+    }
+    pid = fork();
+    if (pid == 0)
+        become(argv, output_pipe[1], status_pipe[1]);
+    r = pid < 0 ? -errno : 0;
+    close(status_pipe[1]);
+    if (ret_output)
+        close(output_pipe[1]);
+    if (pid > 0) {
+        if (fc_read_full(status_pipe[0], &code, sizeof(code)) != (ssize_t)sizeof(code))
+            code = 0;
+        if (ret_output)
+            collect(output_pipe[0], ret_output);
+        r = wait_for(pid);
+        if (code)
+            r = -code;
+    }
+    close(status_pipe[0]);
+    if (ret_output)
+        close(output_pipe[0]);
+    return r < 0 ? fc_fail_errno(err, -r, "cannot run %s", argv[0]) : r;
+}
+
+pid_t fc_child_background(int log_fd, int *ret_ready_fd, struct fc_error *err)
+{
+    int fds[2], null;
+    pid_t pid;
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return fc_fail_errno(err, errno, "cannot go into the background");
+    pid = fork();
+    if (pid < 0) {
+        int code = errno;
+
+        close(fds[0]);
+        close(fds[1]);
+        return fc_fail_errno(err, code, "cannot go into the background");
+    }
+    close(fds[pid > 0]);
+    *ret_ready_fd = fds[pid == 0];
+    if (pid > 0)
+        return pid;
+    setsid();
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) {
+        dup2(null, 0);
+        dup2(null, 1);
+        dup2(log_fd >= 0 ? log_fd : null, 2);
+        if (null > 2)
+            close(null);
+    }
+    return 0;
+}
+
+void fc_child_say_ready(int ready_fd, const struct fc_error *err)
+{
+    static const struct fc_error fine;
+
+    /* Nobody is left to tell when the parent is gone. */
+    (void)!write(ready_fd, err ? err : &fine, sizeof(*err));
+    close(ready_fd);
+}
+
+int fc_child_wait_ready(int ready_fd, struct fc_error *err)
+{
+    struct fc_error word;
+    ssize_t n = fc_read_full(ready_fd, &word, sizeof(word));
+
+    close(ready_fd);
+    if (n != (ssize_t)sizeof(word))
+        return fc_fail(err, EPIPE, "the background process ended before it was ready");
+    if (word.code && err)
+        *err = word;
+    return -word.code;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streaming SHA-256 through OpenSSL's EVP, and digests as text. */
+#include "base/digest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+struct fc_hasher {
+    EVP_MD_CTX *ctx;
+};
+
+struct fc_hasher *fc_hasher_new(void)
+{
+    struct fc_hasher *h = calloc(1, sizeof(*h));
+
+    if (!h)
+        return NULL;
+    h->ctx = EVP_MD_CTX_new();
+    if (h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) == 1)
+        return h;
+    fc_hasher_free(h);
+    return NULL;
+}
+
+int fc_hasher_add(struct fc_hasher *h, const void *data, size_t size)
+{
+    return EVP_DigestUpdate(h->ctx, data, size) == 1 ? 0 : -EIO;
+}
+
+int fc_hasher_finish(struct fc_hasher *h, struct fc_digest *ret)
+{
+    if (EVP_DigestFinal_ex(h->ctx, ret->bytes, NULL) != 1)
+        return -EIO;
+    return EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
+}
+
+void fc_hasher_free(struct fc_hasher *h)
+{
+    if (!h)
+        return;
+    EVP_MD_CTX_free(h->ctx);
+    free(h);
+}
+
+int fc_digest_of(const void *data, size_t size, struct fc_digest *ret)
+{
+    return EVP_Digest(data, size, ret->bytes, NULL, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
+}
+
+char *fc_digest_format(const struct fc_digest *d, char text[FC_DIGEST_TEXT])
+{
+    memcpy(text, "sha256:", 7);
+    for (size_t i = 0; i < sizeof(d->bytes); i++)
+        snprintf(text + 7 + 2 * i, 3, "%02x", d->bytes[i]);
+    return text;
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+int fc_digest_parse(const char *text, struct fc_digest *ret_digest)
+{
+    struct fc_digest d;
+
+    if (strncmp(text, "sha256:", 7) == 0)
+        text += 7;
+    if (strlen(text) != 2 * sizeof(d.bytes))
+        return -EINVAL;
+    for (size_t i = 0; i < sizeof(d.bytes); i++) {
+        int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return -EINVAL;
+        d.bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    *ret_digest = d;
+    return 0;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An open-addressing map from numbers to numbers, and a byte hash. */
+#include "base/map.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Keys are stored plus one, so that zeroed memory is an empty table; the largest stored value marks a removed key. */
+#define EMPTY 0u
+#define TOMB UINT64_MAX
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 32;
+    x *= 0xd6e8feb86659fd93u;
+    x ^= x >> 32;
+    x *= 0xd6e8feb86659fd93u;
+    return x ^ x >> 32;
+}
+
+/* The slot that holds @stored, or the first one where it may be put. */
+static size_t find_slot(const struct fc_map *m, uint64_t stored)
+{
+    size_t i = mix(stored) & (m->cap - 1), tomb = SIZE_MAX;
+
+    for (;; i = (i + 1) & (m->cap - 1)) {
+        if (m->keys[i] == stored)
+            return i;
+        if (m->keys[i] == EMPTY)
+            return tomb != SIZE_MAX ? tomb : i;
+        if (m->keys[i] == TOMB && tomb == SIZE_MAX)
+            tomb = i;
+    }
+}
+
+static int rehash(struct fc_map *m)
+{
+    struct fc_map n = {.cap = 64};
+
+    while (n.cap < 4 * (m->len + 1))
+        n.cap *= 2;
+    n.keys = calloc(n.cap, sizeof(*n.keys));
+    n.values = malloc(n.cap * sizeof(*n.values));
+    if (!n.keys || !n.values) {
+        fc_map_release(&n);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < m->cap; i++) {
+        if (m->keys[i] != EMPTY && m->keys[i] != TOMB) {
+            size_t slot = find_slot(&n, m->keys[i]);
+
+            n.keys[slot] = m->keys[i];
+            n.values[slot] = m->values[i];
+        }
+    }
+    n.len = m->len;
+    fc_map_release(m);
+    *m = n;
+    return 0;
+}
+
+int fc_map_set(struct fc_map *m, uint64_t key, uint64_t value)
+{
+    size_t slot;
+
+    if ((m->len + m->tombs + 1) * 4 > m->cap * 3) {
+        int r = rehash(m);
+
+        if (r < 0)
+            return r;
+    }
+    slot = find_slot(m, key + 1);
+    if (m->keys[slot] != key + 1) {
+        m->tombs -= m->keys[slot] == TOMB;
+        m->keys[slot] = key + 1;
+        m->len++;
+    }
+    m->values[slot] = value;
+    return 0;
+}
+
+bool fc_map_get(const struct fc_map *m, uint64_t key, uint64_t *ret_value)
+{
+    size_t slot;
+
+    if (!m->cap)
+        return false;
+    slot = find_slot(m, key + 1);
+    if (m->keys[slot] != key + 1)
+        return false;
+    if (ret_value)
+        *ret_value = m->values[slot];
+    return true;
+}
+
+bool fc_map_del(struct fc_map *m, uint64_t key)
+{
+    size_t slot;
+
+    if (!m->cap)
+        return false;
+    slot = find_slot(m, key + 1);
+    if (m->keys[slot] != key + 1)
+        return false;
+    m->keys[slot] = TOMB;
+    m->len--;
+    m->tombs++;
+    return true;
+}
+
+void fc_map_release(struct fc_map *m)
+{
+    free(m->keys);
+    free(m->values);
+    *m = (struct fc_map){0};
+}
+
+uint64_t fc_hash(uint64_t seed, const void *data, size_t len)
+{
+    const unsigned char *p = data;
+    uint64_t h = mix(seed + 0x9e3779b97f4a7c15u * (len + 1));
+
+    for (; len >= 8; len -= 8, p += 8) {
+        uint64_t word;
+
+        memcpy(&word, p, 8);
+        h = (h ^ word) * 0x9fb21c651e98df25u;
+        h ^= h >> 29;
+    }
+    if (len) {
+        uint64_t word = 0;
+
+        memcpy(&word, p, len);
+        h = (h ^ word) * 0x9fb21c651e98df25u;
+    }
+    return mix(h);
+}
