@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+# Verbs for the bats files: load with `load ../lib/common`.
+# shellcheck shell=bash
+
+ROOT=$(cd "${BATS_TEST_DIRNAME:?}/../.." && pwd)
+B=${B:-build}
+case $B in /*) ;; *) B=$ROOT/$B ;; esac
+LIB=$ROOT/tests/lib
+SHARED=$ROOT/../shared
+FIXTURES=$ROOT/build/fixtures
+export FCCOMPOSE_CACHE PATH=$B:$PATH LC_ALL=C
+
+# Make a place of the test's own and go there; the cache lives in it too.
+enter_workdir() {
+    WORK=$(mktemp -d "${TMPDIR:-/tmp}/fc-test-XXXXXX")
+    chmod 755 "$WORK"
+    FCCOMPOSE_CACHE=$WORK/cache
+    cd "$WORK" || return 1
+}
+
+# Unmount whatever is mounted below it, and remove it. Fails the test when something cannot be unmounted.
+leave_workdir() {
+    cd / || return 1
+    stop_user
+    local m
+    while m=$(awk -v w="$WORK/" 'index($2, w) == 1 { print $2 }' /proc/self/mounts | tail -n 1) && [ -n "$m" ]; do
+        umount -l "$(printf '%b' "$m")" || return 1
+    done
+    rm -rf "$WORK"
+}
+
+need_root() { [ "$(id -u)" -eq 0 ] || skip "needs root"; }
+need() { # COMMAND...: skip unless all are installed
+    local c
+    for c in "$@"; do
+        PATH=$PATH:/usr/sbin:/sbin command -v "$c" >/dev/null || skip "$c is not installed"
+    done
+}
+need_fuse() {
+    [ -e /dev/fuse ] || skip "no /dev/fuse"
+    [ "$(id -u)" -eq 0 ] || [ -w /dev/fuse ] || skip "/dev/fuse is not writable here"
+}
+need_loop() { losetup -f >/dev/null 2>&1 || skip "no loop devices"; }
+need_shared() { [ -e "$SHARED/$1" ] || skip "../shared/$1 is not there"; }
+
+# A Debian minbase tar, made once and kept under build/; sets MINBASE.
+need_minbase() {
+    MINBASE=$FIXTURES/minbase.tar
+    [ ! -s "$MINBASE" ] || return 0
+    need_root
+    need mmdebstrap
+    mkdir -p "$FIXTURES"
+    (
+        flock 9
+        [ -s "$MINBASE" ] || { mmdebstrap -q --variant=minbase bookworm "$MINBASE.part.tar" && mv "$MINBASE.part.tar" "$MINBASE"; }
+    ) 9>"$FIXTURES/lock" >"$FIXTURES/mmdebstrap.log" 2>&1 || skip "mmdebstrap failed: $(tail -n 1 "$FIXTURES/mmdebstrap.log")"
+}
+
+# The official Alpine root file system; sets ALPINE.
+need_alpine() {
+    need_shared layers/alpine-minirootfs-3.20.3-x86_64.tar.gz
+    ALPINE=$SHARED/layers/alpine-minirootfs-3.20.3-x86_64.tar.gz
+}
+
+# An ordinary user with a /dev/fuse that they may open, in a mount namespace of the test's own; then as_user COMMAND...
+start_user() {
+    need_root
+    need setpriv unshare nsenter useradd
+    id fctest >/dev/null 2>&1 || useradd --create-home --shell /bin/bash fctest || skip "cannot add the user fctest"
+    USER_DEV=$WORK/fuse-node
+    [ ! -e /dev/fuse ] || { mknod "$USER_DEV" c 10 229 && chmod 666 "$USER_DEV"; }
+    unshare -m --propagation private bash -c "
+        [ ! -e /dev/fuse ] || mount --bind '$USER_DEV' /dev/fuse
+        : >'$WORK/user-ready'; exec sleep 3600" >/dev/null 2>&1 3>&- &
+    USER_HOLDER=$!
+    while [ ! -e "$WORK/user-ready" ]; do sleep 0.05; done
+    mkdir -p "$WORK/user"
+    chown fctest: "$WORK/user"
+}
+as_user() {
+    local uid gid
+    uid=$(id -u fctest) gid=$(id -g fctest)
+    nsenter -t "$USER_HOLDER" -m -- setpriv --reuid="$uid" --regid="$gid" --init-groups --inh-caps=-all -- \
+        env HOME="$WORK/user" FCCOMPOSE_CACHE="$WORK/user/cache" XDG_RUNTIME_DIR= bash -c "cd '$WORK/user' && $*"
+}
+stop_user() {
+    [ -n "${USER_HOLDER:-}" ] || return 0
+    as_user 'for m in $(awk -v w="$HOME/" "index(\$2, w) == 1 { print \$2 }" /proc/self/mounts); do fusermount3 -uz "$m"; done' || true
+    kill "$USER_HOLDER" 2>/dev/null || true
+    wait "$USER_HOLDER" 2>/dev/null || true
+    USER_HOLDER=
+}
+
+manifest() { "$LIB/manifest" "$@"; }
+
+# e2fsck must find nothing to say.
+fsck_clean() {
+    run e2fsck -fn "$1"
+    [ "$status" -eq 0 ] || { echo "$output"; return 1; }
+    ! grep -qiE 'fix|clear|wrong|invalid|corrupt|unattached' <<<"$output" || { echo "$output"; return 1; }
+}
+
+# Compare two manifests; shows the first differences.
+same_manifest() {
+    diff -u "$1" "$2" >"$WORK/manifest.diff" || { head -n 40 "$WORK/manifest.diff" | cut -c1-300; return 1; }
+}
+
+# Mount an image by the kernel and describe it: image_manifest IMAGE OUT
+image_manifest() {
+    mkdir -p "$WORK/mnt"
+    mount -o loop,ro "$1" "$WORK/mnt" || return 1
+    manifest "$WORK/mnt" --skip lost+found >"$2"
+    local r=$?
+    umount "$WORK/mnt"
+    return $r
+}
+
+# Boot a copy of IMAGE under user-mode Linux with INIT; it must print WORD within 60 s: boot_uml IMAGE INIT COMMAND WORD
+boot_uml() {
+    need linux.uml
+    cp --sparse=always "$1" "$WORK/boot.img"
+    printf '%s\n' "$3" >"$WORK/boot.in"
+    # The console's input stays open: a guest that loses it would end before it spoke.
+    (cat "$WORK/boot.in"; sleep 60) | timeout -s KILL 60 linux.uml "ubd0=$WORK/boot.img" root=/dev/ubda rw mem=256M \
+        con=null con0=fd:0,fd:1 "init=$2" "umid=fc$$" >"$WORK/boot.log" 2>&1 3>&- &
+    wait_for_word "$WORK/boot.log" "$4" $!
+}
+
+# The same under QEMU with the 6.1 kernel of ../shared.
+boot_qemu() {
+    need qemu-system-x86_64 xz
+    need_shared kernels/vmlinux-6.1-x86_64.xz
+    mkdir -p "$FIXTURES"
+    [ -s "$FIXTURES/vmlinux" ] || { xz -dc "$SHARED/kernels/vmlinux-6.1-x86_64.xz" >"$FIXTURES/vmlinux.$$" && mv "$FIXTURES/vmlinux.$$" "$FIXTURES/vmlinux"; }
+    cp --sparse=always "$1" "$WORK/boot.img"
+    printf '%s\n' "$3" >"$WORK/boot.in"
+    (sleep 8; cat "$WORK/boot.in"; sleep 100) | timeout -s KILL 120 qemu-system-x86_64 -M q35 -cpu max -m 256 -nographic -no-reboot \
+        -kernel "$FIXTURES/vmlinux" -append "console=ttyS0 root=/dev/vda rw panic=-1 init=$2" \
+        -drive "file=$WORK/boot.img,format=raw,if=virtio" >"$WORK/boot.log" 2>&1 3>&- &
+    wait_for_word "$WORK/boot.log" "$4" $!
+}
+
+wait_for_word() {
+    local log=$1 word=$2 pid=$3
+    while kill -0 "$pid" 2>/dev/null && ! grep -aq "$word" "$log"; do sleep 0.2; done
+    local found=1
+    grep -aq "$word" "$log" && found=0
+    pkill -KILL -P "$pid" 2>/dev/null || true
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+    [ $found -eq 0 ] || tail -n 40 "$log"
+    return $found
+}
