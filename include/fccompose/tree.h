@@ -63,7 +63,7 @@ FC_PUBLIC int fc_tree_fold(const struct fc_tree_layer *layers, uint32_t n, const
 /** Free a tree and drop its references. NULL is allowed. */
 FC_PUBLIC void fc_tree_free(struct fc_tree *tree);
 
-/** The inode table and, in *ret_n, its length. Entries are in fold order, parents before children not promised. */
+/** The inode table and, in *ret_n, its length. @ret_n may be NULL. Entries are in fold order. */
 FC_PUBLIC const struct fc_tree_inode *fc_tree_inodes(const struct fc_tree *tree, uint32_t *ret_n);
 
 /** The dentry table; use a directory's first_dentry and n_dentries. *ret_n (may be NULL) is its length. */
