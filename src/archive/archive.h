@@ -10,16 +10,18 @@
 #include <fccompose/layer.h>
 #include <fccompose/progress.h>
 
+#include "base/cleanup.h"
+
 /** Where bytes come from. */
 struct fc_byte_source {
     /** Returns the number of bytes put into @buffer (0 at the end), or -errno with words. */
     ssize_t (*read)(struct fc_byte_source *s, void *buffer, size_t size, struct fc_error *err);
 };
 
-/** How to read a tar. */
+/** How to read a tar. All zero is the default. */
 struct fc_tar_options {
-    const char *label;      /**< names the layer in messages; borrowed until free */
-    uint64_t max_bytes;     /**< uncompressed cap; 0 is 1 TiB; more is -EFBIG */
+    const char *label;  /**< names the layer in messages; borrowed until free */
+    uint64_t max_bytes; /**< uncompressed cap; 0 is 1 TiB; more is -EFBIG */
 };
 
 /**
@@ -34,8 +36,8 @@ int fc_tar_iter(struct fc_byte_source *source, const struct fc_tar_options *opti
 
 /** After the stream's end: what was read. */
 struct fc_tar_result {
-    struct fc_digest diffid;   /**< of the uncompressed bytes, to the last one */
-    uint64_t tar_bytes;        /**< uncompressed length */
+    struct fc_digest diffid; /**< of the uncompressed bytes, to the last one */
+    uint64_t tar_bytes;      /**< uncompressed length */
     uint32_t n_notes;
 };
 
@@ -53,13 +55,30 @@ typedef int (*fc_tar_sink)(void *arg, const void *data, size_t size, struct fc_e
 
 /** Begin. @sink gets plain tar bytes. */
 int fc_tar_writer_new(fc_tar_sink sink, void *arg, struct fc_tar_writer **ret, struct fc_error *err);
-/** Write a header: ADD or HARDLINK; WHITEOUT and OPAQUE become ".wh." files. For a regular file give @e->size bytes next. */
+/**
+ * Write a header: ADD or HARDLINK; WHITEOUT and OPAQUE become ".wh." files. For a regular file give @e->size bytes next;
+ * what no block covers is written as zeros.
+ */
 int fc_tar_writer_entry(struct fc_tar_writer *w, const struct fc_entry *e, struct fc_error *err);
-/** Content of the current regular file, in order; gaps between blocks are written as a GNU.sparse 1.0 map or as zeros. */
+
+/** A run of data in a sparse file. */
+struct fc_tar_extent {
+    uint64_t offset, length;
+};
+
+/**
+ * The same for a regular file whose data is known beforehand to be only in the @n runs @extents (ascending, not
+ * overlapping, inside the file; borrowed for the call): if they leave gaps a GNU.sparse 1.0 map is written and the
+ * gaps are holes. @n 0 is a file that is one hole. Blocks given next must lie inside the runs.
+ */
+int fc_tar_writer_sparse_entry(struct fc_tar_writer *w, const struct fc_entry *e, const struct fc_tar_extent *extents,
+                               size_t n, struct fc_error *err);
+/** Content of the current regular file, in order; what blocks leave out of the data is written as zeros. */
 int fc_tar_writer_data(struct fc_tar_writer *w, const struct fc_block *block, struct fc_error *err);
 /** Write the end of the archive. */
 int fc_tar_writer_finish(struct fc_tar_writer *w, struct fc_error *err);
 /** Free. NULL is allowed. */
 void fc_tar_writer_free(struct fc_tar_writer *w);
+FC_DEFINE_AUTO(struct fc_tar_writer *, fc_tar_writer_free)
 
 #endif

@@ -68,6 +68,11 @@ int fc_edit_create(const char *dir, struct fc_error *err);
  * schema version.
  */
 int fc_edit_open(const char *dir, enum fc_edit_mode mode, struct fc_edit **ret, struct fc_error *err);
+/**
+ * For a FC_EDIT_READ open without the help of the writing process: keep writers out as long as the returned descriptor
+ * is open, because one would give back data that the reader still refers to. -EBUSY with words if a writer is there.
+ */
+int fc_edit_lock_shared(const char *dir, struct fc_error *err);
 /** Close; an open transaction is rolled back. NULL is allowed. */
 void fc_edit_free(struct fc_edit *e);
 FC_DEFINE_AUTO(struct fc_edit *, fc_edit_free)
@@ -83,6 +88,24 @@ int fc_edit_layer_add(struct fc_edit *e, const struct fc_digest *diffid, const c
 int fc_edit_stack_set(struct fc_edit *e, const uint32_t *ids, size_t n, struct fc_error *err);
 /** Drop layer rows that are in no stack and that no extent or inode row refers to (inside a transaction). */
 int fc_edit_layer_gc(struct fc_edit *e, struct fc_error *err);
+
+/* Conflicts: edits that no longer fit after a change of the stack. */
+
+/** Note one (inside a transaction): @path is normalised, @what is a sentence for a person. */
+int fc_edit_conflict_add(struct fc_edit *e, const char *path, const char *what, struct fc_error *err);
+/** Forget the conflicts at and below @path, "" being all (inside a transaction). */
+int fc_edit_conflict_del(struct fc_edit *e, const char *path, struct fc_error *err);
+/** Call @fn for each, by path; a non-zero return stops and is returned. */
+int fc_edit_conflicts(struct fc_edit *e, int (*fn)(void *arg, const char *path, const char *what), void *arg,
+                      struct fc_error *err);
+
+/** How much the store holds. */
+struct fc_edit_counts {
+    uint64_t inodes, dentries, conflicts; /**< rows */
+    uint64_t data_bytes;                  /**< of contents in the data file */
+};
+/** Count. Takes time in proportion to the rows. */
+int fc_edit_counts(struct fc_edit *e, struct fc_edit_counts *ret, struct fc_error *err);
 
 /* Small settings: key to text. */
 
@@ -121,7 +144,11 @@ int fc_edit_put_dentry(struct fc_edit *e, uint64_t parent, const char *name, siz
                        struct fc_error *err);
 /** Forget a dentry row: the lower tree shows through again. */
 int fc_edit_del_dentry(struct fc_edit *e, uint64_t parent, const char *name, size_t name_len, struct fc_error *err);
-/** Forget all edits: inodes, xattrs, extents, dentries; and all space (freed as by fc_edit_space_free()). */
+/**
+ * Forget all edits: inodes, xattrs, extents, dentries. With the commit, space that the extents referred to is freed (as by
+ * fc_edit_space_free()), but for what extents put later in the same transaction refer to again. Space that no extent row
+ * referred to yet stays the caller's.
+ */
 int fc_edit_clear(struct fc_edit *e, struct fc_error *err);
 /**
  * Commit. @durable: survives power loss when this returns (full sync; the data file is NOT synced by this: call
@@ -146,12 +173,15 @@ int fc_edit_data_sync(struct fc_edit *e);
 int fc_edit_space_alloc(struct fc_edit *e, uint64_t length, uint64_t near, uint64_t *ret_offset, struct fc_error *err);
 /** Try to grow a range in place: true if [offset, offset + length) was free and is now allocated. */
 bool fc_edit_space_extend(struct fc_edit *e, uint64_t offset, uint64_t length);
-/** Give a range back. It is punched and reused only after the next durable commit and while no pin is held. */
+/**
+ * Give a range back. It is punched and reused only after the next durable commit and while no pin is held. So the rows
+ * that no longer refer to it must be in that commit: call this inside its transaction, or before it begins.
+ */
 void fc_edit_space_free(struct fc_edit *e, uint64_t offset, uint64_t length);
 /** Hold back the reuse of freed ranges (a snapshot reads them). Counted. */
 void fc_edit_space_pin(struct fc_edit *e);
 void fc_edit_space_unpin(struct fc_edit *e);
-/** Bytes freed and not yet given back to the host: live/ makes a durable commit when this grows large. */
+/** Bytes freed since the last durable commit, not given back to the host yet: live/ makes one when this grows large. */
 uint64_t fc_edit_space_pending(const struct fc_edit *e);
 
 #endif

@@ -10,14 +10,14 @@
 
 /** How to mount. All zero but the pointers is the default. */
 struct fc_mount_options {
-    struct fc_live *live;      /**< opened with count_refs; borrowed */
+    struct fc_live *live; /**< opened with count_refs; borrowed */
     const char *mountpoint;
     bool read_only, allow_other;
-    bool own_as_set;           /**< new files belong to @own_uid:@own_gid; else 0:0 for an ordinary user, the caller for root */
+    bool own_as_set; /**< new files belong to @own_uid:@own_gid; else 0:0 for an ordinary user, the caller for root */
     uint32_t own_uid, own_gid;
-    int threads;               /**< 0: min(4, CPUs) */
-    bool classic_open;         /**< answer OPEN and CREATE instead of no-open mode */
-    bool debug;                /**< libfuse's debug output */
+    int threads;       /**< 0: min(4, CPUs) */
+    bool classic_open; /**< answer OPEN and CREATE instead of no-open mode */
+    bool debug;        /**< libfuse's debug output */
 };
 
 /** A mounted session. */

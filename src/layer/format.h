@@ -48,8 +48,8 @@ enum {
 struct fc_layer_header {
     char magic[8];
     uint32_t version;
-    uint32_t header_size;   /* of this struct */
-    uint8_t diffid[32];     /* sha256 of the uncompressed tar */
+    uint32_t header_size;     /* of this struct */
+    uint8_t diffid[32];       /* sha256 of the uncompressed tar */
     uint8_t pack_digest[32];  /* sha256 of the pack file */
     uint8_t index_digest[32]; /* sha256 of the index with these 32 bytes zero */
     uint64_t index_size, pack_size, tar_size, data_size;
@@ -89,9 +89,9 @@ struct fc_layer_extent {
 };
 
 struct fc_layer_xattr {
-    uint32_t name;       /* offset in strings */
+    uint32_t name; /* offset in strings */
     uint32_t value_size;
-    uint64_t value;      /* offset in strings */
+    uint64_t value; /* offset in strings */
 };
 
 #endif

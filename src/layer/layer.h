@@ -31,7 +31,8 @@ const struct fc_layer_view *fc_layer_view(const struct fc_layer *layer);
 struct fc_layer_builder;
 
 /** Begin. @label names the layer in messages (borrowed until free). Returns 0 or a negative errno with words. */
-int fc_layer_builder_new(struct fc_cache *cache, const char *label, struct fc_layer_builder **ret, struct fc_error *err);
+int fc_layer_builder_new(struct fc_cache *cache, const char *label, struct fc_layer_builder **ret,
+                         struct fc_error *err);
 
 /**
  * Take every entry of @it (whiteouts already turned into ops), with content. Returns 0, or -EBADMSG / -errno with words

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the reading commands look at: the workspace's tree, or the tree of layers given on the command line. */
+#ifndef FC_CLI_VIEW_H
+#define FC_CLI_VIEW_H
+
+#include <fccompose/fccompose.h>
+
+#include "cli/cli.h"
+
+/** An open view. All zero is a closed one. */
+struct cli_view {
+    struct fc_cache *cache;
+    struct fc_workspace *ws;     /**< NULL for layers from the command line */
+    struct fc_layer **layers;
+    size_t n_layers;
+    struct fc_tree *own_tree;
+    const struct fc_tree *tree;  /**< without the edits */
+    struct fc_snapshot *snapshot;
+};
+
+/** Import the layers @locators (lowest first) into @cache, with progress and a message each. Returns 0 or a failure with words. */
+int cli_import(struct cli *cli, struct fc_cache *cache, const char *const *locators, size_t n,
+               const struct fc_import_options *options, struct fc_layer ***ret_layers, struct fc_error *err);
+/** Drop the layers and the array. */
+void cli_layers_free(struct fc_layer **layers, size_t n);
+
+/** Open the tree of @n layers, or, when @n is 0, of the workspace. Returns 0 or a failure with words. */
+int cli_view_open(struct cli *cli, const char *const *locators, size_t n, struct cli_view *ret, struct fc_error *err);
+/** Close it. */
+void cli_view_release(struct cli_view *v);
+
+/** The inode at @path (any form; symlinks resolved inside the tree, the last one if @follow). Returns 0 or a failure. */
+int cli_view_find(const struct cli_view *v, const char *path, bool follow, uint32_t *ret_inode, struct fc_error *err);
+/** Write the content of the regular file @inode to @fd, holes as zeros. Returns 0 or a failure with words. */
+int cli_view_cat(const struct cli_view *v, uint32_t inode, int fd, struct fc_error *err);
+
+/** --owner, --exclude and the like as import options. @ret borrows from @args and *ret_excludes (caller frees). */
+int cli_import_options(struct cli *cli, const struct cli_args *args, struct fc_import_options *ret,
+                       const char ***ret_excludes, struct fc_error *err);
+
+/** Ids of import options. */
+enum { OPT_OWNER = CLI_LONG_ONLY + 200, OPT_EXCLUDE, OPT_CROSS_MOUNTS };
+/** Rows of import options for a command's table. */
+#define CLI_IMPORT_OPTIONS                                                                                             \
+    {OPT_OWNER, 0, "owner", "UID:GID", "give everything in the layers this owner", 0},                                 \
+    {OPT_EXCLUDE, 0, "exclude", "PATTERN", "leave out what matches, for dir: layers; may be repeated", 0},         \
+    {OPT_CROSS_MOUNTS, 0, "cross-mounts", NULL, "walk into other file systems, for dir: layers", 0}
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lay out what is fixed for a file system of a given size: superblocks, descriptors, bitmaps, inode tables. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "ext4/plan.h"
+
+#define DESC_PER_BLOCK (FC_EXT4_BLOCK / 64u)
+#define RESERVED_MOST 1024u  /* descriptor blocks that the resize inode can name */
+#define GDT_BLOCKS_LEAST 16u /* descriptors and reserve together: 128 GiB to grow to */
+
+bool fc_ext4_has_super(uint32_t group)
+{
+    if (group <= 1)
+        return true;
+    for (uint32_t base = 3; base <= 7; base += 2) {
+        uint64_t power = base;
+
+        while (power < group)
+            power *= base;
+        if (power == group)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t super_blocks(const struct fc_ext4_layout *l, uint32_t group)
+{
+    return fc_ext4_has_super(group) ? 1 + l->gdt_blocks + l->reserved_gdt : 0;
+}
+
+uint64_t fc_ext4_group_overhead(const struct fc_ext4_layout *l, uint32_t group)
+{
+    return 2 + (uint64_t)l->table_blocks + super_blocks(l, group);
+}
+
+/*
+ * Room for 64 times as many groups as there are, in steps of powers of two, so that images of nearly the same size have
+ * their metadata in the same places.
+ */
+static void size_descriptors(struct fc_ext4_layout *l)
+{
+    uint32_t total = GDT_BLOCKS_LEAST;
+
+    l->gdt_blocks = (l->n_groups + DESC_PER_BLOCK - 1) / DESC_PER_BLOCK;
+    while (total < l->n_groups && total < l->gdt_blocks + RESERVED_MOST)
+        total *= 2;
+    l->reserved_gdt = total - l->gdt_blocks < RESERVED_MOST ? total - l->gdt_blocks : RESERVED_MOST;
+}
+
+static void size_tables(struct fc_ext4_layout *l, uint64_t n_inodes, uint32_t inode_size)
+{
+    uint32_t per_block = FC_EXT4_BLOCK / inode_size, step = per_block < 8 ? 8 : per_block;
+    uint64_t per_group = (n_inodes + l->n_groups - 1) / l->n_groups;
+
+    per_group = (per_group + step - 1) / step * step;
+    if (per_group < 16)
+        per_group = 16;
+    l->shortage = 0;
+    if (per_group > FC_EXT4_GROUP_BLOCKS) { /* a bitmap has no more bits: more groups are needed */
+        uint64_t groups = (n_inodes + FC_EXT4_GROUP_BLOCKS - 1) / FC_EXT4_GROUP_BLOCKS;
+
+        l->shortage = (groups - l->n_groups) * FC_EXT4_GROUP_BLOCKS;
+        l->shortage -= l->shortage > FC_EXT4_GROUP_BLOCKS - 1 ? FC_EXT4_GROUP_BLOCKS - 1 : 0;
+        per_group = FC_EXT4_GROUP_BLOCKS;
+    }
+    l->inodes_per_group = (uint32_t)per_group;
+    l->table_blocks = (uint32_t)(per_group / per_block);
+    l->n_inodes = per_group * l->n_groups;
+}
+
+static int add_span(struct fc_ext4_span **spans, size_t *n, size_t *cap, uint64_t start, uint64_t length)
+{
+    if (!length)
+        return 0;
+    if (*n && (*spans)[*n - 1].start + (*spans)[*n - 1].length == start) {
+        (*spans)[*n - 1].length += length;
+        return 0;
+    }
+    if (fc_grow(spans, cap, *n + 1, sizeof(**spans)) < 0)
+        return -ENOMEM;
+    (*spans)[(*n)++] = (struct fc_ext4_span){start, length};
+    return 0;
+}
+
+/* Take @length blocks for metadata at *cursor or just after the copies of superblocks that stand in the way. */
+static int take(struct fc_ext4_layout *l, uint64_t *cursor, uint32_t length, uint64_t *ret_start)
+{
+    for (;;) {
+        uint32_t first = (uint32_t)(*cursor / FC_EXT4_GROUP_BLOCKS);
+        uint32_t last = (uint32_t)((*cursor + length - 1) / FC_EXT4_GROUP_BLOCKS);
+        uint64_t past = *cursor;
+
+        for (uint32_t g = first; g <= last; g++) {
+            uint64_t start = (uint64_t)g * FC_EXT4_GROUP_BLOCKS, end = start + super_blocks(l, g);
+
+            if (end > start && *cursor<end && * cursor + length> start)
+                past = end;
+        }
+        if (past == *cursor)
+            break;
+        *cursor = past;
+    }
+    *ret_start = *cursor;
+    *cursor += length;
+    return add_span(&l->fixed, &l->n_fixed, &l->fixed_cap, *ret_start, length);
+}
+
+/* Bitmaps and tables of a flex group stand together at its front, so that the rest is long free spans. */
+static int place_flex_group(struct fc_ext4_layout *l, uint32_t first)
+{
+    uint32_t end = first + FC_EXT4_FLEX < l->n_groups ? first + FC_EXT4_FLEX : l->n_groups;
+    uint64_t cursor = (uint64_t)first * FC_EXT4_GROUP_BLOCKS;
+    int r = 0;
+
+    for (uint32_t g = first; r >= 0 && g < end; g++)
+        r = take(l, &cursor, 1, &l->block_bitmaps[g]);
+    for (uint32_t g = first; r >= 0 && g < end; g++)
+        r = take(l, &cursor, 1, &l->inode_bitmaps[g]);
+    for (uint32_t g = first; r >= 0 && g < end; g++)
+        r = take(l, &cursor, l->table_blocks, &l->tables[g]);
+    if (cursor > l->n_blocks && cursor - l->n_blocks > l->shortage)
+        l->shortage = cursor - l->n_blocks;
+    return r;
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct fc_ext4_span *x = a, *y = b;
+
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+static int find_free(struct fc_ext4_layout *l)
+{
+    uint64_t end = 0;
+
+    qsort(l->fixed, l->n_fixed, sizeof(*l->fixed), by_start);
+    for (size_t i = 0; i <= l->n_fixed; i++) {
+        uint64_t start = i < l->n_fixed && l->fixed[i].start < l->n_blocks ? l->fixed[i].start : l->n_blocks;
+
+        if (start > end) {
+            if (add_span(&l->free, &l->n_free, &l->free_cap, end, start - end) < 0)
+                return -ENOMEM;
+            l->n_available += start - end;
+        }
+        if (i < l->n_fixed)
+            end = l->fixed[i].start + l->fixed[i].length;
+    }
+    return 0;
+}
+
+int fc_ext4_layout(struct fc_ext4_planner *p, uint64_t n_blocks, uint64_t n_inodes)
+{
+    struct fc_ext4_layout *l = &p->layout;
+    int r = 0;
+
+    fc_ext4_layout_release(l);
+    l->n_blocks = n_blocks;
+    l->n_groups = (uint32_t)((n_blocks + FC_EXT4_GROUP_BLOCKS - 1) / FC_EXT4_GROUP_BLOCKS);
+    size_descriptors(l);
+    size_tables(l, n_inodes, p->options.inode_size);
+    l->block_bitmaps = calloc(l->n_groups, sizeof(uint64_t));
+    l->inode_bitmaps = calloc(l->n_groups, sizeof(uint64_t));
+    l->tables = calloc(l->n_groups, sizeof(uint64_t));
+    if (!l->block_bitmaps || !l->inode_bitmaps || !l->tables)
+        return -ENOMEM;
+    for (uint32_t g = 0; r >= 0 && g < l->n_groups; g++) {
+        uint64_t start = (uint64_t)g * FC_EXT4_GROUP_BLOCKS;
+        uint32_t length = super_blocks(l, g);
+
+        r = add_span(&l->fixed, &l->n_fixed, &l->fixed_cap, start, length);
+        if (length && start + length > n_blocks && start + length - n_blocks > l->shortage)
+            l->shortage = start + length - n_blocks;
+    }
+    for (uint32_t g = 0; r >= 0 && g < l->n_groups; g += FC_EXT4_FLEX)
+        r = place_flex_group(l, g);
+    return r < 0 ? r : find_free(l);
+}
+
+void fc_ext4_layout_release(struct fc_ext4_layout *l)
+{
+    free(l->block_bitmaps);
+    free(l->inode_bitmaps);
+    free(l->tables);
+    free(l->fixed);
+    free(l->free);
+    memset(l, 0, sizeof(*l));
+}

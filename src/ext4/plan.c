@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plan a snapshot as an ext4 image, from options to segments. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "ext4/plan.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables are filled in memory as they stand on disk");
+
+#define RESERVED_PERMILLE_MOST 500u
+#define JOURNAL_LEAST (1024u * FC_EXT4_BLOCK)
+
+static int check_options(struct fc_ext4_planner *p)
+{
+    struct fc_ext4_options *o = &p->options;
+
+    if (!o->label)
+        o->label = "rootfs";
+    if (!o->inode_size)
+        o->inode_size = 256;
+    if (strlen(o->label) > EXT2_LABEL_LEN)
+        return fc_fail(p->err, EINVAL, "the label %.32s is longer than %d bytes", o->label, EXT2_LABEL_LEN);
+    if (o->inode_size != 128 && o->inode_size != 256 && o->inode_size != 512 && o->inode_size != 1024)
+        return fc_fail(p->err, EINVAL, "the inode size is %u: it must be 128, 256, 512 or 1024", o->inode_size);
+    if (o->reserved_permille > RESERVED_PERMILLE_MOST)
+        return fc_fail(p->err, EINVAL, "at most half of an image can be reserved for root");
+    if (o->journal == FC_EXT4_JOURNAL_SIZE && o->journal_bytes < JOURNAL_LEAST)
+        return fc_fail(p->err, EINVAL, "a journal has at least %u bytes", JOURNAL_LEAST);
+    if (o->journal == FC_EXT4_JOURNAL_SIZE && o->journal_bytes / FC_EXT4_BLOCK > 10240000)
+        return fc_fail(p->err, EINVAL, "a journal has at most 10,240,000 blocks");
+    if (o->n_inodes > UINT32_MAX || o->free_bytes > UINT64_C(1) << 44)
+        return fc_fail(p->err, EINVAL, "more inodes or free space than ext4 can have in 16 TiB");
+    if (o->epoch < 0 || o->epoch > INT32_MAX)
+        return fc_fail(p->err, EINVAL, "the time of the file system must be between 1970 and 2038");
+    return 0;
+}
+
+/* Eight bytes of purpose, the seed and the label give a digest; the bottom layer changes it, edits do not. */
+static int derive(struct fc_ext4_planner *p, const char purpose[8], uint8_t ret[16])
+{
+    fc_auto(fc_hasher_free) struct fc_hasher *h = fc_hasher_new();
+    struct fc_digest d;
+
+    if (!h)
+        return fc_ext4_no_memory(p);
+    if (fc_hasher_add(h, purpose, 8) < 0 || fc_hasher_add(h, fc_snapshot_seed(p->snapshot)->bytes, 32) < 0 ||
+        fc_hasher_add(h, p->options.label, strlen(p->options.label)) < 0 || fc_hasher_finish(h, &d) < 0)
+        return fc_fail(p->err, EIO, "cannot compute a digest");
+    memcpy(ret, d.bytes, 16);
+    ret[6] = (uint8_t)((ret[6] & 0x0f) | 0x80); /* RFC 9562: version 8, made of what the maker likes */
+    ret[8] = (uint8_t)((ret[8] & 0x3f) | 0x80);
+    return 0;
+}
+
+static int set_identity(struct fc_ext4_planner *p)
+{
+    uint8_t seed[16];
+    int r = derive(p, "fc-hash\n", seed);
+
+    if (r < 0)
+        return r;
+    memcpy(p->hash_seed, seed, sizeof(seed));
+    if (p->options.have_uuid)
+        memcpy(p->uuid, p->options.uuid, sizeof(p->uuid));
+    else
+        r = derive(p, "fc-uuid\n", p->uuid);
+    p->csum_seed = ext2fs_crc32c_le(~0u, p->uuid, sizeof(p->uuid));
+    memcpy(p->summary.uuid, p->uuid, sizeof(p->uuid));
+    return r;
+}
+
+static void fill_summary(struct fc_ext4_planner *p)
+{
+    const struct fc_ext4_layout *l = &p->layout;
+
+    p->summary.blocks = l->n_blocks;
+    p->summary.free_blocks = l->n_available - p->placed;
+    p->summary.inodes = l->n_inodes;
+    p->summary.free_inodes = l->n_inodes - p->last_ino;
+    p->summary.groups = l->n_groups;
+    p->summary.journal_bytes = p->journal_blocks * FC_EXT4_BLOCK;
+}
+
+static int emit(struct fc_ext4_planner *p)
+{
+    int r;
+
+    fc_image_set_size(p->image, p->summary.size);
+    r = fc_ext4_emit_inodes(p);
+    if (r < 0)
+        return r;
+    r = fc_ext4_emit_content(p);
+    if (r < 0)
+        return r;
+    if (fc_ext4_emit_journal(p) < 0)
+        return fc_ext4_no_memory(p);
+    r = fc_ext4_emit_groups(p);
+    if (r < 0)
+        return r;
+    return fc_image_finish(p->image, p->err);
+}
+
+static int make(struct fc_ext4_planner *p)
+{
+    int r = check_options(p);
+
+    if (r < 0)
+        return r;
+    r = set_identity(p);
+    if (r < 0)
+        return r;
+    r = fc_ext4_make_nodes(p);
+    if (r < 0)
+        return r;
+    r = fc_ext4_make_xattrs(p);
+    if (r < 0)
+        return r;
+    r = fc_ext4_make_directories(p);
+    if (r < 0)
+        return r;
+    r = fc_ext4_find_size(p);
+    if (r < 0)
+        return r;
+    fill_summary(p);
+    return emit(p);
+}
+
+static void release(struct fc_ext4_planner *p)
+{
+    fc_image_free(p->image);
+    fc_ext4_layout_release(&p->layout);
+    free(p->nodes);
+    free(p->node_of);
+    free(p->names_seen);
+    free(p->first_copy);
+    free(p->data_order);
+    free(p->xattr_blocks);
+    free(p->runs);
+    free(p->trees);
+}
+
+int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_ext4_options *options, struct fc_image **ret_image,
+                 struct fc_ext4_summary *ret_summary, struct fc_error *err)
+{
+    struct fc_error own = {0};
+    struct fc_ext4_planner p = {.snapshot = snapshot, .err = err ? err : &own};
+    int r;
+
+    if (options)
+        p.options = *options;
+    p.inodes = fc_snapshot_inodes(snapshot, &p.n_inodes);
+    p.dentries = fc_snapshot_dentries(snapshot, &p.n_dentries);
+    p.extents = fc_snapshot_extents(snapshot, &p.n_extents);
+    p.xattrs = fc_snapshot_xattrs(snapshot, &p.n_xattrs);
+    p.sources = fc_snapshot_sources(snapshot, &p.n_sources);
+    r = fc_image_new(0, &p.image) < 0 ? fc_ext4_no_memory(&p) : make(&p);
+    if (ret_summary && (r >= 0 || r == -ENOSPC))
+        *ret_summary = p.summary;
+    if (r >= 0)
+        *ret_image = fc_steal(&p.image);
+    release(&p);
+    return r;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of fuse/ share: the session, the helpers of its request handlers, the queue of notifications.
+ *
+ * Locks: fuse/ holds none while it calls fc_live_*, libfuse or the kernel, but the mutexes of this header, each for a few
+ * instructions. A thread that notifies the kernel may wait for a request of ours to be answered, so no thread that
+ * answers requests ever waits for a notification.
+ */
+#ifndef FC_FUSE_SESSION_H
+#define FC_FUSE_SESSION_H
+
+/* Compiles with libfuse 3.10; newer operations are guarded by FUSE_VERSION, capabilities by #ifdef. */
+#define FUSE_USE_VERSION 35
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "fuse/fuse.h"
+
+/** For how long the kernel may believe us, in seconds: for ever, since we tell it of every change. */
+#define FUSE_FOREVER 1e9
+/** Largest READ and WRITE. */
+#define FUSE_IO_MAX (1u << 20)
+
+/** A notification to send: of a name if @name is not NULL (allocated), else of an inode. */
+struct fuse_note {
+    uint64_t ino; /* the inode, or the parent of the name */
+    char *name;
+    size_t len;
+    bool content;
+};
+
+/** The queue in front of the thread that notifies the kernel. */
+struct fuse_notifier {
+    pthread_mutex_t lock;
+    pthread_cond_t more, drained;
+    struct fuse_note *items;
+    size_t n, cap;
+    uint64_t queued, sent; /* since the beginning */
+    bool stop, running;
+    pthread_t thread;
+};
+
+struct fc_mount {
+    struct fc_live *live;
+    struct fuse_session *se;
+    char *mountpoint; /* absolute */
+    int host_fd;      /* O_PATH: where the free space of statfs(2) is counted */
+    bool root_view;   /* default_permissions, new files belong to the caller */
+    bool own_as_set, classic_open;
+    uint32_t own_uid, own_gid;
+    int n_threads;
+    int stop_fd; /* eventfd: written when the session has ended */
+    struct fc_live_listener listener;
+    struct fuse_notifier notifier;
+    pthread_mutex_t lock;
+    pthread_cond_t began; /* INIT was answered, or the session ended */
+    bool inited;
+    atomic_bool ended; /* no request comes any more */
+};
+
+/* init.c */
+
+/** The table of operations. */
+void fuse_operations(struct fuse_lowlevel_ops *ret);
+/** Choose capabilities. */
+void fuse_op_init(void *userdata, struct fuse_conn_info *conn);
+void fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
+void fuse_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+
+/* entry.c: names and attributes */
+
+struct fc_mount *fuse_mount_of(fuse_req_t req);
+void fuse_stat_of(const struct fc_attr *attr, struct stat *ret);
+void fuse_entry_of(const struct fc_attr *attr, struct fuse_entry_param *ret);
+/** Who owns what the request creates. */
+struct fc_cred fuse_cred_of(const struct fc_mount *m, fuse_req_t req);
+void fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void fuse_op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n);
+void fuse_op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+void fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev);
+void fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void fuse_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void fuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
+void fuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+                    unsigned flags);
+void fuse_op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *fi);
+
+/* attr.c: attributes, symlinks, xattrs, statfs */
+
+void fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi);
+void fuse_op_readlink(fuse_req_t req, fuse_ino_t ino);
+void fuse_op_statfs(fuse_req_t req, fuse_ino_t ino);
+void fuse_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void fuse_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void fuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+void fuse_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+
+/* content.c: file contents and directory listings */
+
+void fuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
+                   struct fuse_file_info *fi);
+void fuse_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+void fuse_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *fi);
+void fuse_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi);
+void fuse_op_copy_file_range(fuse_req_t req, fuse_ino_t ino, off_t offset, struct fuse_file_info *fi,
+                             fuse_ino_t out_ino, off_t out_offset, struct fuse_file_info *out_fi, size_t size,
+                             int flags);
+void fuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void fuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+
+/* notify.c */
+
+/** Begin to listen to @m->live and start the thread. Returns 0 or -errno. */
+int fuse_notifier_start(struct fc_mount *m, struct fc_error *err);
+/** Stop listening; what is queued is still sent. Does nothing if it was not started. */
+void fuse_notifier_stop(struct fc_mount *m);
+/** Wait until the kernel knows of every change made so far by this thread. */
+void fuse_notifier_drain(struct fc_mount *m);
+/** This thread answers requests of @m from now on (NULL: no longer): the kernel knows what it changes. */
+void fuse_notifier_mark(const struct fc_mount *m);
+
+/* serve.c */
+
+/** End the session: the threads that answer requests stop as soon as they can. Any thread may call it. */
+void fuse_end(struct fc_mount *m);
+
+/* explain.c */
+
+/** Refuse a mount point that cannot be one, with words; a dead mount of ours there is cleaned up. */
+int fuse_check_mountpoint(const char *path, struct fc_error *err);
+/** Words for a mount that failed. Returns -errno. */
+int fuse_explain(const struct fc_mount_options *options, const char *said, struct fc_error *err);
+
+#endif

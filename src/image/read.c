@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Read an image that was never written: at any offset, or in order into a pipe. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "image/sink.h"
+
+#define PIECE (1u << 20)
+
+/* Read @n bytes at @skip of segment @s; a source that ends inside its last block goes on with zeros. */
+static int read_segment(const struct fc_segment *s, uint64_t skip, void *buffer, size_t n, struct fc_error *err)
+{
+    ssize_t got;
+
+    switch (s->kind) {
+    case FC_SEGMENT_MEMORY:
+        memcpy(buffer, (const char *)s->memory + skip, n);
+        return 0;
+    case FC_SEGMENT_FILE:
+        got = fc_pread_full(s->file.fd, buffer, n, s->file.offset + skip);
+        if (got < 0)
+            return fc_fail_errno(err, (int)-got, "cannot read a source of the image");
+        if (s->length - skip - (uint64_t)got >= 4096 && (size_t)got < n)
+            return fc_fail(err, EIO, "a source of the image is too short");
+        memset((char *)buffer + got, 0, n - (size_t)got);
+        return 0;
+    default:
+        memset(buffer, 0, n);
+        return 0;
+    }
+}
+
+ssize_t fc_image_read(const struct fc_image *image, void *buffer, size_t size, uint64_t offset, struct fc_error *err)
+{
+    uint64_t total = fc_image_size(image);
+    size_t n_segments, done = 0, i;
+    const struct fc_segment *segments = fc_image_segments(image, &n_segments);
+
+    if (offset >= total)
+        return 0;
+    if (size > total - offset)
+        size = (size_t)(total - offset);
+    if (size > SSIZE_MAX)
+        size = SSIZE_MAX;
+    for (i = fc_image_find(image, offset); done < size; i++) {
+        uint64_t skip = offset + done - segments[i].offset, left = segments[i].length - skip;
+        size_t n = size - done < left ? size - done : (size_t)left;
+        int r = read_segment(&segments[i], skip, (char *)buffer + done, n, err);
+
+        if (r < 0)
+            return r;
+        done += n;
+    }
+    return (ssize_t)done;
+}
+
+int fc_image_stream(const struct fc_image *image, int fd, const struct fc_image_write_options *options,
+                    struct fc_error *err)
+{
+    fc_auto(fc_free) void *buffer = malloc(PIECE);
+    struct fc_progress *progress = options ? options->progress : NULL;
+    uint64_t size = fc_image_size(image);
+    ssize_t n = 0;
+    int r = 0;
+
+    if (!buffer)
+        return fc_fail(err, ENOMEM, "out of memory");
+    fc_image_progress_begin(progress, size);
+    for (uint64_t offset = 0; offset < size; offset += (uint64_t)n) {
+        n = fc_image_read(image, buffer, PIECE, offset, err);
+        r = n < 0 ? (int)n : 0;
+        if (r < 0)
+            break;
+        r = fc_write_full(fd, buffer, (size_t)n);
+        if (r < 0) {
+            fc_fail_errno(err, -r, "cannot write the image at byte %llu", (unsigned long long)offset);
+            break;
+        }
+        fc_image_progress_update(progress, offset + (uint64_t)n);
+    }
+    fc_image_progress_end(progress, r >= 0);
+    return r;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cache's folders: where it is, what is in it, which tar bytes gave which layer, what dead builders left. */
+#include "layer/cache.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+
+#define TEMP_PREFIX ".tmp-"
+
+static const char *set_variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+static char *join(const char *dir, const char *name)
+{
+    char *path = NULL;
+
+    return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
+}
+
+/* Where the cache is by default. */
+static int default_path(char **ret_path, struct fc_error *err)
+{
+    const char *own = set_variable("FCCOMPOSE_CACHE"), *xdg = set_variable("XDG_CACHE_HOME"), *home;
+    const struct passwd *user;
+
+    if (own) {
+        *ret_path = fc_abspath(own);
+    } else if (xdg && xdg[0] == '/') { /* the base directory specification: relative ones are to be ignored */
+        *ret_path = join(xdg, "fccompose");
+    } else {
+        home = set_variable("HOME");
+        if (!home) {
+            user = getpwuid(getuid());
+            home = user ? user->pw_dir : NULL;
+        }
+        if (!home || home[0] != '/')
+            return fc_fail(err, ENOENT, "cannot tell where the cache is: set FCCOMPOSE_CACHE or HOME");
+        *ret_path = join(home, ".cache/fccompose");
+    }
+    return *ret_path ? 0 : fc_fail(err, ENOMEM, "out of memory");
+}
+
+static int lock_path(const struct fc_cache *cache, int operation)
+{
+    fc_auto(fc_free) char *path = join(cache->layers, ".lock");
+
+    return path ? fc_lock_file(path, operation == LOCK_EX, operation == LOCK_SH) : -ENOMEM;
+}
+
+/* Whether a builder still holds the folder's pack. */
+static bool builder_lives(int layers_fd, const char *name)
+{
+    char path[300];
+    fc_auto(fc_close) int fd = -1;
+
+    snprintf(path, sizeof(path), "%.255s/pack", name);
+    fd = openat(layers_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+}
+
+/*
+ * Remove what killed builders left. The exclusive lock keeps away builders between making a folder and locking its
+ * pack; when somebody has it, it is their turn to clean. A cache that cannot be written is left as it is.
+ */
+static void remove_stale(const struct fc_cache *cache)
+{
+    fc_auto(fc_close) int lock = -1;
+    DIR *dir = opendir(cache->layers);
+    const struct dirent *d;
+    bool any = false;
+
+    while (dir && !any && (d = readdir(dir)) != NULL)
+        any = strncmp(d->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0;
+    if (any)
+        lock = lock_path(cache, LOCK_EX);
+    if (lock >= 0) {
+        rewinddir(dir);
+        while ((d = readdir(dir)) != NULL) {
+            if (strncmp(d->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) != 0 || builder_lives(dirfd(dir), d->d_name))
+                continue;
+            if (fc_remove_all(dirfd(dir), d->d_name) == 0)
+                fc_log(FC_LOG_INFO, "removed %s/%s, left by a build that was killed", cache->layers, d->d_name);
+        }
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static int make_folder(const char *path, mode_t mode, struct fc_error *err)
+{
+    struct stat st;
+
+    if (mkdir(path, mode) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return fc_fail_errno(err, errno, "cannot make the folder %s", path);
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return fc_fail(err, ENOTDIR, "%s is in the cache's way: it is not a folder", path);
+    return 0;
+}
+
+int fc_cache_open(const char *path, struct fc_cache **ret_cache, struct fc_error *err)
+{
+    fc_auto(fc_cache_free) struct fc_cache *cache = calloc(1, sizeof(*cache));
+    int r = 0;
+
+    if (!cache)
+        return fc_fail(err, ENOMEM, "out of memory");
+    if (path)
+        cache->dir = fc_abspath(path);
+    else
+        r = default_path(&cache->dir, err);
+    if (r < 0)
+        return r;
+    if (cache->dir) {
+        cache->layers = join(cache->dir, "layers");
+        cache->sources = join(cache->dir, "layers/.sources");
+    }
+    if (!cache->layers || !cache->sources)
+        return fc_fail(err, ENOMEM, "out of memory");
+    r = fc_mkdir_all(cache->dir, err);
+    if (r ==
+        0) /* contents of layers, whatever modes they have inside, are for this user alone unless shared on purpose */
+        r = make_folder(cache->layers, 0700, err);
+    if (r < 0)
+        return r == -ENOMEM ? r : fc_wrap(err, "cache");
+    (void)mkdir(cache->sources, 0777);
+    remove_stale(cache);
+    *ret_cache = fc_steal(&cache);
+    return 0;
+}
+
+void fc_cache_free(struct fc_cache *cache)
+{
+    if (!cache)
+        return;
+    free(cache->dir);
+    free(cache->layers);
+    free(cache->sources);
+    free(cache);
+}
+
+const char *fc_cache_dir(const struct fc_cache *cache) { return cache->dir; }
+
+int fc_cache_temp(struct fc_cache *cache, char **ret_path, int *ret_pack_fd, struct fc_error *err)
+{
+    fc_auto(fc_close) int lock = lock_path(cache, LOCK_SH);
+    fc_auto(fc_free) char *path = join(cache->layers, TEMP_PREFIX "XXXXXX");
+    fc_auto(fc_free) char *pack = NULL;
+    fc_auto(fc_close) int fd = -1;
+
+    if (!path)
+        return fc_fail(err, ENOMEM, "out of memory");
+    if (lock < 0 || !mkdtemp(path))
+        return fc_fail_errno(err, lock < 0 ? -lock : errno, "cannot write into the cache %s", cache->dir);
+    pack = join(path, "pack");
+    if (pack)
+        fd = open(pack, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int code = pack ? errno : ENOMEM;
+
+        fc_remove_all(AT_FDCWD, path);
+        return fc_fail_errno(err, code, "cannot write into the cache %s", cache->dir);
+    }
+    *ret_path = fc_steal(&path);
+    *ret_pack_fd = fc_steal_fd(&fd);
+    return 0;
+}
+
+static char *hex_path(const char *dir, const struct fc_digest *d)
+{
+    char text[FC_DIGEST_TEXT];
+
+    return join(dir, strchr(fc_digest_format(d, text), ':') + 1);
+}
+
+char *fc_cache_layer_path(const struct fc_cache *cache, const struct fc_digest *diffid)
+{
+    return hex_path(cache->layers, diffid);
+}
+
+int fc_cache_remember(struct fc_cache *cache, const struct fc_digest *blob, const struct fc_digest *diffid)
+{
+    fc_auto(fc_free) char *path = hex_path(cache->sources, blob);
+    fc_auto(fc_atomic_release) struct fc_atomic file = {.fd = -1};
+    char text[FC_DIGEST_TEXT];
+    int r;
+
+    if (!path)
+        return -ENOMEM;
+    r = fc_atomic_begin(&file, path, NULL);
+    if (r < 0)
+        return r;
+    r = fc_write_full(file.fd, fc_digest_format(diffid, text), strlen(text));
+    /* Not synced: what a power failure tears does not parse, and the tar is then imported once more. */
+    return r < 0 ? r : fc_atomic_commit(&file, false, NULL);
+}
+
+int fc_cache_recall(struct fc_cache *cache, const struct fc_digest *blob, struct fc_digest *ret_diffid)
+{
+    fc_auto(fc_free) char *path = hex_path(cache->sources, blob);
+    fc_auto(fc_buf_release) struct fc_buf text = {0};
+
+    if (!path)
+        return -ENOMEM;
+    if (fc_read_file(AT_FDCWD, path, FC_DIGEST_TEXT, &text) < 0 || !text.data)
+        return -ENOENT;
+    return fc_digest_parse(text.data, ret_diffid) < 0 ? -ENOENT : 0;
+}
+
+static int compare_digests(const void *a, const void *b) { return memcmp(a, b, sizeof(struct fc_digest)); }
+
+static int list_layers(const struct fc_cache *cache, struct fc_buf *ret)
+{
+    DIR *dir = opendir(cache->layers);
+    const struct dirent *d;
+    int r = dir ? 0 : -errno;
+
+    while (r == 0 && (d = readdir(dir)) != NULL) {
+        struct fc_digest digest;
+
+        if (strlen(d->d_name) == 64 && fc_digest_parse(d->d_name, &digest) == 0)
+            r = fc_buf_add(ret, &digest, sizeof(digest));
+    }
+    if (dir)
+        closedir(dir);
+    return r;
+}
+
+int fc_cache_each(struct fc_cache *cache, int (*fn)(void *arg, const struct fc_digest *diffid), void *arg)
+{
+    fc_auto(fc_buf_release) struct fc_buf list = {0};
+    int r = list_layers(cache, &list);
+
+    if (list.len)
+        qsort(list.data, list.len / sizeof(struct fc_digest), sizeof(struct fc_digest), compare_digests);
+    for (size_t i = 0; r == 0 && i < list.len; i += sizeof(struct fc_digest)) {
+        struct fc_digest digest;
+
+        memcpy(&digest, list.data + i, sizeof(digest));
+        r = fn(arg, &digest);
+    }
+    return r;
+}

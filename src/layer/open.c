@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open a layer by mapping its index, count its users, verify its digests. */
+#include "layer/open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/io.h"
+#include "layer/cache.h"
+
+/* The tables are used as they lie in the file. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "layers are mapped: the host must be little-endian");
+_Static_assert(sizeof(struct fc_layer_header) == 216 && sizeof(struct fc_layer_node) == 24 &&
+                   sizeof(struct fc_layer_inode) == 64 && sizeof(struct fc_layer_extent) == 24 &&
+                   sizeof(struct fc_layer_xattr) == 16,
+               "the format's structs have no padding");
+
+/* Open a regular file of the layer. */
+static int open_file(int dirfd, const char *name, struct stat *ret_st)
+{
+    fc_auto(fc_close) int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, ret_st) < 0)
+        return -errno;
+    return S_ISREG(ret_st->st_mode) ? fc_steal_fd(&fd) : -EBADMSG;
+}
+
+static int map_index(struct fc_layer *l, int dirfd, struct fc_error *err)
+{
+    struct stat st;
+    fc_auto(fc_close) int fd = open_file(dirfd, "index", &st);
+    void *map;
+
+    if (fd == -ENOENT || fd == -EBADMSG || fd == -ELOOP || (fd >= 0 && st.st_size == 0))
+        return fc_fail(err, EBADMSG, "%s/index is missing or empty", l->path);
+    if (fd < 0)
+        return fc_fail_errno(err, -fd, "cannot open %s/index", l->path);
+    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED)
+        return fc_fail_errno(err, errno, "cannot map %s/index", l->path);
+    l->map = map;
+    l->map_size = (size_t)st.st_size;
+    return 0;
+}
+
+static int open_parts(struct fc_layer *l, struct fc_error *err)
+{
+    fc_auto(fc_close) int dirfd = open(l->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fc_auto(fc_close) int pack = -1;
+    struct fc_error why = {0};
+    struct stat st;
+    int r;
+
+    if (dirfd < 0 && errno == ENOENT)
+        return fc_fail(err, ENOENT, "the layer is not in the cache (%s)", l->path);
+    if (dirfd < 0)
+        return fc_fail_errno(err, errno, "cannot open %s", l->path);
+    r = map_index(l, dirfd, err);
+    if (r < 0)
+        return r;
+    pack = open_file(dirfd, "pack", &st);
+    if (pack == -ENOENT || pack == -EBADMSG || pack == -ELOOP)
+        return fc_fail(err, EBADMSG, "%s/pack is missing", l->path);
+    if (pack < 0)
+        return fc_fail_errno(err, -pack, "cannot open %s/pack", l->path);
+    r = fc_layer_check(l->map, l->map_size, (uint64_t)st.st_size, &l->view, &why);
+    if (r < 0)
+        return fc_fail(err, -r, "%s/index: %s", l->path, why.msg);
+    if (memcmp(l->view.header->diffid, l->diffid.bytes, sizeof(l->diffid.bytes)) != 0)
+        return fc_fail(err, EBADMSG, "%s/index belongs to another layer", l->path);
+    l->view.pack_fd = fc_steal_fd(&pack);
+    return 0;
+}
+
+int fc_layer_open(struct fc_cache *cache, const struct fc_digest *diffid, struct fc_layer **ret_layer,
+                  struct fc_error *err)
+{
+    fc_auto(fc_layer_unref) struct fc_layer *l = calloc(1, sizeof(*l));
+    int r;
+
+    if (!l)
+        return fc_fail(err, ENOMEM, "out of memory");
+    atomic_init(&l->refs, 1);
+    l->view.pack_fd = -1;
+    l->diffid = *diffid;
+    l->path = fc_cache_layer_path(cache, diffid);
+    if (!l->path)
+        return fc_fail(err, ENOMEM, "out of memory");
+    r = open_parts(l, err);
+    if (r < 0)
+        return r;
+    *ret_layer = fc_steal(&l);
+    return 0;
+}
+
+struct fc_layer *fc_layer_ref(struct fc_layer *layer)
+{
+    atomic_fetch_add_explicit(&layer->refs, 1, memory_order_relaxed);
+    return layer;
+}
+
+void fc_layer_unref(struct fc_layer *layer)
+{
+    if (!layer || atomic_fetch_sub_explicit(&layer->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (layer->map)
+        munmap(layer->map, layer->map_size);
+    if (layer->view.pack_fd >= 0)
+        close(layer->view.pack_fd);
+    free(layer->path);
+    free(layer);
+}
+
+const struct fc_digest *fc_layer_diffid(const struct fc_layer *layer) { return &layer->diffid; }
+
+const struct fc_layer_view *fc_layer_view(const struct fc_layer *layer) { return &layer->view; }
+
+void fc_layer_stats(const struct fc_layer *layer, struct fc_layer_stats *ret_stats)
+{
+    const struct fc_layer_header *h = layer->view.header;
+
+    *ret_stats = (struct fc_layer_stats){.n_entries = h->n_entries,
+                                         .n_whiteouts = h->n_whiteouts,
+                                         .tar_bytes = h->tar_size,
+                                         .data_bytes = h->data_size,
+                                         .pack_bytes = h->pack_size,
+                                         .index_bytes = h->index_size};
+}
+
+/* The index's digest is taken with its own 32 bytes zero. */
+static int verify_index(const struct fc_layer *l, struct fc_hasher *hasher, struct fc_error *err)
+{
+    struct fc_layer_header h = *l->view.header;
+    struct fc_digest digest;
+    int r;
+
+    memset(h.index_digest, 0, sizeof(h.index_digest));
+    r = fc_hasher_add(hasher, &h, sizeof(h));
+    if (r == 0)
+        r = fc_hasher_add(hasher, (const char *)l->map + sizeof(h), l->map_size - sizeof(h));
+    if (r == 0)
+        r = fc_hasher_finish(hasher, &digest);
+    if (r < 0)
+        return fc_fail_errno(err, -r, "cannot digest %s/index", l->path);
+    if (memcmp(digest.bytes, l->view.header->index_digest, sizeof(digest.bytes)) != 0)
+        return fc_fail(err, EBADMSG, "%s/index is damaged: its digest is not the recorded one", l->path);
+    return 0;
+}
+
+static int verify_pack(const struct fc_layer *l, struct fc_hasher *hasher, struct fc_progress *progress,
+                       struct fc_error *err)
+{
+    enum { CHUNK = 1 << 20 };
+    fc_auto(fc_free) char *buffer = malloc(CHUNK);
+    struct fc_digest digest;
+    uint64_t at = 0;
+    ssize_t n;
+    int r = 0;
+
+    if (!buffer)
+        return fc_fail(err, ENOMEM, "out of memory");
+    while ((n = fc_pread_full(l->view.pack_fd, buffer, CHUNK, at)) > 0 && r == 0) {
+        r = fc_hasher_add(hasher, buffer, (size_t)n);
+        at += (uint64_t)n;
+        if (progress && progress->update)
+            progress->update(progress, at);
+    }
+    if (n < 0)
+        return fc_fail_errno(err, (int)-n, "cannot read %s/pack", l->path);
+    if (r == 0)
+        r = fc_hasher_finish(hasher, &digest);
+    if (r < 0)
+        return fc_fail_errno(err, -r, "cannot digest %s/pack", l->path);
+    if (at != l->view.header->pack_size || memcmp(digest.bytes, l->view.header->pack_digest, sizeof(digest.bytes)) != 0)
+        return fc_fail(err, EBADMSG, "%s/pack is damaged: its digest is not the recorded one", l->path);
+    return 0;
+}
+
+int fc_layer_verify(struct fc_layer *layer, struct fc_progress *progress, struct fc_error *err)
+{
+    fc_auto(fc_hasher_free) struct fc_hasher *hasher = fc_hasher_new();
+    struct fc_layer_view again;
+    struct fc_error why = {0};
+    int r;
+
+    if (!hasher)
+        return fc_fail(err, ENOMEM, "out of memory");
+    if (progress && progress->begin)
+        progress->begin(progress, "verifying", layer->view.header->pack_size, FC_PROGRESS_BYTES);
+    r = fc_layer_check(layer->map, layer->map_size, layer->view.header->pack_size, &again, &why);
+    if (r < 0)
+        fc_fail(err, -r, "%s/index: %s", layer->path, why.msg);
+    if (r == 0)
+        r = verify_index(layer, hasher, err);
+    if (r == 0)
+        r = verify_pack(layer, hasher, progress, err);
+    if (progress && progress->end)
+        progress->end(progress, r == 0);
+    return r;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An open layer, for the other parts of the module. */
+#ifndef FC_LAYER_OPEN_H
+#define FC_LAYER_OPEN_H
+
+#include <stdatomic.h>
+
+#include "layer/layer.h"
+
+struct fc_layer {
+    struct fc_layer_view view;
+    struct fc_digest diffid;
+    void *map; /**< the index, mapped */
+    size_t map_size;
+    char *path; /**< of the layer's folder, for messages */
+    atomic_uint refs;
+};
+
+/**
+ * Check all of the index's structure, so that readers need no checks: offsets, counts, slices, string ends, order.
+ *
+ * @data is @size bytes, aligned to 8; @pack_size is the pack file's true length. Returns 0 and fills the tables of
+ * *ret_view (not its pack_fd), or -EBADMSG with words (without a name in front), or -ENOMEM.
+ */
+int fc_layer_check(const void *data, uint64_t size, uint64_t pack_size, struct fc_layer_view *ret_view,
+                   struct fc_error *err);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Write file contents one after the other, each extent on a 4096-byte boundary and padded with zeros. */
+#include "layer/pack.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+
+enum { BUFFER = 1 << 20 };
+
+#define BLOCK_DOWN(x) ((x) & ~(uint64_t)(FC_LAYER_BLOCK - 1))
+#define BLOCK_UP(x) BLOCK_DOWN((x) + FC_LAYER_BLOCK - 1)
+
+int fc_pack_init(struct fc_pack *p, int fd)
+{
+    *p = (struct fc_pack){.fd = fd, .hasher = fc_hasher_new(), .buffer = malloc(BUFFER)};
+    return p->hasher && p->buffer ? 0 : -ENOMEM;
+}
+
+void fc_pack_release(struct fc_pack *p)
+{
+    fc_hasher_free(p->hasher);
+    free(p->buffer);
+    free(p->extents);
+    *p = (struct fc_pack){.fd = -1};
+}
+
+static int flush(struct fc_pack *p)
+{
+    int r = fc_hasher_add(p->hasher, p->buffer, p->used);
+
+    if (r == 0)
+        r = fc_write_full(p->fd, p->buffer, p->used);
+    p->used = 0;
+    return r;
+}
+
+/* Append @size bytes, zeros if @data is NULL. */
+static int append(struct fc_pack *p, const char *data, size_t size)
+{
+    while (size > 0) {
+        size_t n = size < BUFFER - p->used ? size : BUFFER - p->used;
+
+        if (data) {
+            memcpy(p->buffer + p->used, data, n);
+            data += n;
+        } else {
+            memset(p->buffer + p->used, 0, n);
+        }
+        p->used += n;
+        p->size += n;
+        size -= n;
+        if (p->used == BUFFER) {
+            int r = flush(p);
+
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+void fc_pack_file_begin(struct fc_pack *p, uint64_t size)
+{
+    p->file_size = size;
+    p->file_end = 0;
+    p->open = false;
+}
+
+static int close_extent(struct fc_pack *p)
+{
+    struct fc_layer_extent *e = &p->extents[p->n_extents - 1];
+    uint64_t end = BLOCK_UP(p->file_end);
+    int r = append(p, NULL, (size_t)(end - p->file_end));
+
+    e->length = (end < p->file_size ? end : p->file_size) - e->offset;
+    p->open = false;
+    return r;
+}
+
+int fc_pack_file_block(struct fc_pack *p, const struct fc_block *block)
+{
+    uint64_t from = block->offset;
+    int r;
+
+    if (from < p->file_end || from > p->file_size || block->size > p->file_size - from)
+        return -EBADMSG;
+    if (block->size == 0)
+        return 0;
+    if (p->open && BLOCK_DOWN(from) > BLOCK_UP(p->file_end)) {
+        r = close_extent(p);
+        if (r < 0)
+            return r;
+    }
+    if (!p->open) {
+        r = fc_grow(&p->extents, &p->cap_extents, p->n_extents + 1, sizeof(*p->extents));
+        if (r < 0)
+            return r;
+        p->file_end = BLOCK_DOWN(from);
+        p->extents[p->n_extents++] = (struct fc_layer_extent){.offset = p->file_end, .pack_offset = p->size};
+        p->open = true;
+    }
+    r = append(p, NULL, (size_t)(from - p->file_end));
+    if (r == 0)
+        r = append(p, block->data, block->size);
+    p->file_end = from + block->size;
+    return r;
+}
+
+int fc_pack_file_end(struct fc_pack *p) { return p->open ? close_extent(p) : 0; }
+
+int fc_pack_finish(struct fc_pack *p, struct fc_digest *ret_digest)
+{
+    int r = flush(p);
+
+    return r < 0 ? r : fc_hasher_finish(p->hasher, ret_digest);
+}

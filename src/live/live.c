@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open and close a live tree; its lock, references and listener. */
+#include "live/live.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "live/internal.h"
+
+void live_lock(struct fc_live *live) { pthread_mutex_lock(&live->lock); }
+
+struct timespec live_now(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return ts;
+}
+
+/* The listener */
+
+static void tell(const struct fc_live_listener *l, const struct live_note *n)
+{
+    if (n->name) {
+        if (l->entry)
+            l->entry(l->arg, n->parent, n->name, n->len, n->ino);
+    } else if (l->inode) {
+        l->inode(l->arg, n->ino, n->content);
+    }
+}
+
+void live_unlock(struct fc_live *live, struct live_notes *notes)
+{
+    const struct fc_live_listener *l = live->listener;
+
+    pthread_mutex_unlock(&live->lock);
+    if (!notes)
+        return;
+    for (size_t i = 0; l && i < notes->n_fixed; i++)
+        tell(l, &notes->fixed[i]);
+    for (size_t i = 0; i < notes->n_more; i++) {
+        if (l)
+            tell(l, &notes->more[i]);
+        free(notes->more[i].owned);
+    }
+    free(notes->more);
+}
+
+static void add_note(struct live_notes *notes, const struct live_note *note)
+{
+    if (notes->n_fixed < FC_LENGTH(notes->fixed))
+        notes->fixed[notes->n_fixed++] = *note;
+}
+
+void live_note_entry(struct live_notes *notes, uint64_t parent, const char *name, size_t len, uint64_t ino)
+{
+    add_note(notes, &(struct live_note){.parent = parent, .name = name, .len = len, .ino = ino});
+}
+
+void live_note_inode(struct live_notes *notes, uint64_t ino, bool content)
+{
+    add_note(notes, &(struct live_note){.ino = ino, .content = content});
+}
+
+static struct live_note *more_notes(struct live_notes *notes)
+{
+    if (fc_grow(&notes->more, &notes->cap_more, notes->n_more + 1, sizeof(*notes->more)) < 0)
+        return NULL;
+    return &notes->more[notes->n_more];
+}
+
+void live_note_entry_copy(struct live_notes *notes, uint64_t parent, const char *name, size_t len, uint64_t ino)
+{
+    struct live_note *n = more_notes(notes);
+    char *copy = n ? malloc(len + 1) : NULL;
+
+    if (!copy)
+        return;
+    memcpy(copy, name, len);
+    copy[len] = '\0';
+    *n = (struct live_note){.parent = parent, .name = copy, .len = len, .ino = ino, .owned = copy};
+    notes->n_more++;
+}
+
+void live_note_inode_more(struct live_notes *notes, uint64_t ino, bool content)
+{
+    struct live_note *n = more_notes(notes);
+
+    if (!n)
+        return;
+    *n = (struct live_note){.ino = ino, .content = content};
+    notes->n_more++;
+}
+
+void fc_live_set_listener(struct fc_live *live, const struct fc_live_listener *listener)
+{
+    live_lock(live);
+    live->listener = listener;
+    live_unlock(live, NULL);
+}
+
+/* References */
+
+int live_ref(struct fc_live *live, uint64_t ino)
+{
+    uint64_t count = 0;
+
+    if (!live->count_refs)
+        return 0;
+    fc_map_get(&live->refs, ino, &count);
+    return fc_map_set(&live->refs, ino, count + 1);
+}
+
+void live_unref_one(struct fc_live *live, uint64_t ino)
+{
+    uint64_t count = 0;
+
+    if (!fc_map_get(&live->refs, ino, &count))
+        return;
+    if (count > 1)
+        (void)fc_map_set(&live->refs, ino, count - 1); /* the key is there: this cannot fail */
+    else
+        fc_map_del(&live->refs, ino);
+}
+
+void fc_live_forget(struct fc_live *live, uint64_t ino, uint64_t n)
+{
+    uint64_t count = 0;
+    struct live_node node;
+
+    live_lock(live);
+    if (fc_map_get(&live->refs, ino, &count) && count > n) {
+        /* The key is there: this cannot fail. */
+        (void)fc_map_set(&live->refs, ino, count - n);
+    } else {
+        fc_map_del(&live->refs, ino);
+        if (live_node(live, ino, &node) == 0 && node.own)
+            live_inode_reap(live, node.own);
+    }
+    live_unlock(live, NULL);
+}
+
+/* Opening */
+
+static int init_locks(struct fc_live *live, struct fc_error *err)
+{
+    pthread_condattr_t attr;
+    int r = pthread_condattr_init(&attr);
+
+    if (r == 0)
+        r = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    if (r == 0)
+        r = pthread_cond_init(&live->changed, &attr);
+    if (r == 0)
+        r = pthread_cond_init(&live->quiet, NULL);
+    pthread_condattr_destroy(&attr);
+    if (r == 0)
+        r = pthread_mutex_init(&live->commit, NULL);
+    if (r == 0)
+        r = pthread_mutex_init(&live->lock, NULL);
+    if (r == 0)
+        r = pthread_mutex_init(&live->store, NULL);
+    if (r == 0)
+        r = pthread_mutex_init(&live->syncing, NULL);
+    return r ? fc_fail_errno(err, r, "cannot make the locks of the live tree") : 0;
+}
+
+static int init_sources(struct fc_live *live, const uint32_t *ids, struct fc_error *err)
+{
+    uint32_t n = fc_tree_n_layers(live->tree);
+
+    live->sources = calloc(n ? n : 1, sizeof(*live->sources));
+    if (!live->sources)
+        return fc_fail(err, ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < n; i++) {
+        struct fc_layer *layer = fc_tree_layer(live->tree, i);
+        struct live_source *s = &live->sources[i];
+
+        *s = (struct live_source){.position = i, .fd = fc_layer_view(layer)->pack_fd, .layer = fc_layer_ref(layer)};
+        live->n_sources = live->n_layers = i + 1;
+        /* Without a store nothing is ever kept by id, so any distinct numbers do. */
+        s->id = ids ? ids[i] : i + 1;
+        if (fc_map_set(&live->source_by_id, s->id, i) < 0)
+            return fc_fail(err, ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
+int fc_live_open(const struct fc_live_options *options, struct fc_live **ret, struct fc_error *err)
+{
+    fc_auto(fc_live_free) struct fc_live *live = NULL;
+    struct fc_live *fresh = calloc(1, sizeof(*fresh));
+    int r;
+
+    if (!fresh)
+        return fc_fail(err, ENOMEM, "out of memory");
+    fresh->tree = options->tree;
+    fresh->lower = fc_tree_inodes(options->tree, &fresh->n_lower);
+    fresh->lower_dentries = fc_tree_dentries(options->tree, NULL);
+    fresh->edit = options->edit;
+    fresh->data_fd = options->edit ? fc_edit_data_fd(options->edit) : -1;
+    fresh->count_refs = options->count_refs;
+    /* Loading repairs tables but must not write. */
+    fresh->read_only = options->read_only || !options->edit;
+    r = init_locks(fresh, err);
+    if (r < 0) {
+        free(fresh);
+        return r;
+    }
+    live = fresh;
+    r = init_sources(live, options->layer_ids, err);
+    if (r < 0)
+        return r;
+    if (live->edit) {
+        r = live_load(live, options, err);
+        if (r < 0)
+            return r;
+    }
+    if (!live->read_only && !options->no_writer) {
+        r = live_writer_start(live, err);
+        if (r < 0)
+            return r;
+    }
+    *ret = fc_steal(&live);
+    return 0;
+}
+
+static void free_inodes(struct fc_live *live)
+{
+    for (size_t i = 0; i < live->inodes.cap; i++)
+        if (live->inodes.keys[i] != 0 && live->inodes.keys[i] != UINT64_MAX)
+            live_inode_free((struct live_inode *)(uintptr_t)live->inodes.values[i]);
+    fc_map_release(&live->inodes);
+}
+
+void fc_live_free(struct fc_live *live)
+{
+    if (!live)
+        return;
+    live_writer_stop(live);
+    if (!live->read_only && live->seq != live->committed_seq)
+        (void)live_commit(live, false, live->seq, false, NULL);
+    free_inodes(live);
+    fc_map_release(&live->refs);
+    fc_map_release(&live->gone);
+    fc_map_release(&live->source_by_id);
+    for (uint32_t i = 0; i < live->n_sources; i++)
+        fc_layer_unref(live->sources[i].layer);
+    free(live->sources);
+    free(live->freed[0].items);
+    free(live->freed[1].items);
+    free(live->dirty_names.items);
+    fc_buf_release(&live->dirty_names.text);
+    free(live->dead_rows.items);
+    pthread_cond_destroy(&live->changed);
+    pthread_cond_destroy(&live->quiet);
+    pthread_mutex_destroy(&live->commit);
+    pthread_mutex_destroy(&live->lock);
+    pthread_mutex_destroy(&live->store);
+    pthread_mutex_destroy(&live->syncing);
+    free(live);
+}
+
+void fc_live_stat(struct fc_live *live, struct fc_live_stat *ret)
+{
+    live_lock(live);
+    ret->n_inodes = live->n_lower + live->n_new - live->gone.len;
+    ret->data_bytes = live->data_bytes;
+    live_unlock(live, NULL);
+}

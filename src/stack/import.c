@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bring the layer that a locator names into the cache: choose the source, recall what was imported before. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/path.h"
+#include "stack/stack.h"
+
+int fc_import_key(const struct fc_import_options *options, const struct fc_digest *blob, struct fc_digest *ret)
+{
+    char text[FC_DIGEST_TEXT], key[FC_DIGEST_TEXT + 64];
+
+    if (!options->force_owner) {
+        *ret = *blob;
+        return 0;
+    }
+    snprintf(key, sizeof(key), "owner %u:%u of %s", options->uid, options->gid, fc_digest_format(blob, text));
+    return fc_digest_of(key, strlen(key), ret);
+}
+
+int fc_import_recall(const struct fc_import *im, const struct fc_digest *key, struct fc_layer **ret_layer)
+{
+    struct fc_error why = {0};
+    struct fc_digest diffid;
+    int r;
+
+    if (fc_cache_recall(im->cache, key, &diffid) < 0)
+        return 0;
+    r = fc_layer_open(im->cache, &diffid, ret_layer, &why);
+    if (r < 0 && r != -ENOENT)
+        fc_log(FC_LOG_WARN, "%s: importing again, because %s", im->label, why.msg);
+    if (r < 0)
+        return 0;
+    im->result->cached = true;
+    return 1;
+}
+
+static int build_and_name(const struct fc_import *im, struct fc_tee *tee, struct fc_layer **ret_layer,
+                          struct fc_error *err)
+{
+    fc_auto(fc_layer_builder_free) struct fc_layer_builder *builder = NULL;
+    struct fc_digest diffid;
+    uint64_t size;
+    int r = fc_layer_builder_new(im->cache, im->label, &builder, err);
+
+    if (r == 0)
+        r = fc_layer_builder_add_all(builder, fc_tee_iter(tee), err);
+    if (r == 0)
+        r = fc_tee_finish(tee, &diffid, &size, err);
+    if (r == 0)
+        r = fc_layer_builder_finish(builder, &diffid, size, ret_layer, err);
+    return r;
+}
+
+int fc_import_entries(const struct fc_import *im, struct fc_entry_iter *it, struct fc_layer **ret_layer,
+                      struct fc_error *err)
+{
+    struct fc_progress *progress = im->options->progress;
+    fc_auto(fc_tee_free) struct fc_tee *tee = NULL;
+    char what[200];
+    int r = fc_tee_new(it, progress, &tee, err);
+
+    if (r < 0)
+        return r;
+    snprintf(what, sizeof(what), "importing %.180s", im->label);
+    if (progress && progress->begin)
+        progress->begin(progress, what, 0, FC_PROGRESS_BYTES);
+    r = build_and_name(im, tee, ret_layer, err);
+    if (progress && progress->end)
+        progress->end(progress, r == 0);
+    return r;
+}
+
+int fc_import_dir(const struct fc_import *im, const char *path, struct fc_layer **ret_layer, struct fc_error *err)
+{
+    const struct fc_import_options *o = im->options;
+    const struct fc_dir_options dir = {
+        .excludes = o->excludes, .n_excludes = o->n_excludes, .cross_mounts = o->cross_mounts};
+    fc_auto(fc_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fc_auto(fc_entry_iter_free) struct fc_entry_iter *it = NULL;
+    int r;
+
+    if (fd < 0)
+        return fc_fail_errno(err, errno, "%s", im->label);
+    r = fc_dir_iter(fd, im->label, &dir, &it, err);
+    /* ".wh." names act as in a tar: the layer's name is that tar's digest, and one name has one content. */
+    if (r == 0)
+        r = fc_filter_whiteouts(fc_steal(&it), &it, err);
+    if (r == 0 && o->force_owner)
+        r = fc_filter_owner(fc_steal(&it), o->uid, o->gid, &it, err);
+    return r < 0 ? r : fc_import_entries(im, fc_steal(&it), ret_layer, err);
+}
+
+static int import_digest(const struct fc_import *im, const char *text, struct fc_layer **ret_layer,
+                         struct fc_error *err)
+{
+    struct fc_digest digest;
+    int r;
+
+    if (im->options->force_owner)
+        return fc_fail(err, EINVAL, "%s: the owner of a layer that is in the cache cannot be changed", text);
+    r = fc_digest_parse(text, &digest);
+    if (r < 0)
+        return fc_fail(err, EINVAL, "%s: not a digest", text);
+    r = fc_layer_open(im->cache, &digest, ret_layer, err);
+    im->result->cached = r == 0;
+    return r;
+}
+
+static int import_file(const struct fc_import *im, const char *path, struct fc_layer **ret_layer, struct fc_error *err)
+{
+    fc_auto(fc_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return fc_fail_errno(err, errno, "%s", im->label);
+    if (S_ISDIR(st.st_mode))
+        return fc_fail(err, EINVAL, "%s is a folder, not a tar: write dir:%s to import it", im->label, path);
+    return fc_import_tar(im, fd, ret_layer, err);
+}
+
+int fc_stack_import(struct fc_cache *cache, const char *locator, const struct fc_import_options *options,
+                    struct fc_layer **ret_layer, struct fc_import_result *ret_result, struct fc_error *err)
+{
+    static const struct fc_import_options defaults;
+    struct fc_import_result result = {0};
+    char label[128];
+    const struct fc_import im = {
+        .cache = cache, .label = label, .options = options ? options : &defaults, .result = &result};
+    struct fc_locator l;
+    int r = fc_locator_parse(locator, &l, err);
+
+    if (r < 0)
+        return r;
+    fc_name_show(label, sizeof(label), locator, strlen(locator));
+    if (im.options->n_excludes && l.kind != FC_LOCATOR_DIR)
+        return fc_fail(err, EINVAL, "%s: only dir:PATH can leave files out", label);
+    switch (l.kind) {
+    case FC_LOCATOR_STDIN:
+        strcpy(label, "standard input");
+        r = fc_import_tar(&im, 0, ret_layer, err);
+        break;
+    case FC_LOCATOR_DIR:
+        r = fc_import_dir(&im, l.rest, ret_layer, err);
+        break;
+    case FC_LOCATOR_BUILTIN:
+        r = fc_import_builtin(&im, l.rest, ret_layer, err);
+        break;
+    case FC_LOCATOR_DIGEST:
+        r = import_digest(&im, l.rest, ret_layer, err);
+        break;
+    case FC_LOCATOR_FILE:
+        r = import_file(&im, l.rest, ret_layer, err);
+        break;
+    }
+    if (r == 0 && ret_result)
+        *ret_result = result;
+    return r;
+}

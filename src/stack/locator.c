@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tell what kind of source a locator names. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/path.h"
+#include "stack/stack.h"
+
+static const struct {
+    const char *prefix;
+    enum fc_locator_kind kind;
+} prefixes[] = {
+    {"file:", FC_LOCATOR_FILE},
+    {"dir:", FC_LOCATOR_DIR},
+    {"builtin:", FC_LOCATOR_BUILTIN},
+};
+
+/* Schemes that DESIGN.md promises and this version does not have. */
+static const char *const later[] = {
+    "http:", "https:", "docker:", "oci:", "oci-archive:", "docker-archive:", "containers-storage:", "s3:",
+};
+
+/* The characters of an image reference such as alpine:3.20 or ghcr.io/a/b@sha256:..., lower case at its beginning. */
+static bool is_image_name(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-/");
+
+    if (text[0] == '.' || text[0] == '/' || text[0] == '-' || len == 0)
+        return false;
+    if (text[len] == ':') {
+        len++;
+        len += strspn(text + len, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@");
+    } else if (text[len] == '@') {
+        len += strspn(text + len, "@abcdefghijklmnopqrstuvwxyz0123456789:");
+    } else {
+        return false;
+    }
+    return text[len] == '\0';
+}
+
+static int is_not_there_yet(const char *text, const char *shown, struct fc_error *err)
+{
+    for (size_t i = 0; i < FC_LENGTH(later); i++) {
+        if (strncmp(text, later[i], strlen(later[i])) == 0)
+            return fc_fail(err, EOPNOTSUPP,
+                           "%s: locators that begin with %s are not available yet in this version; save the layer as a "
+                           "tar and give its path",
+                           shown, later[i]);
+    }
+    if (is_image_name(text))
+        return fc_fail(err, EOPNOTSUPP,
+                       "%s: there is no such file, and image names are not available yet in this version; save the "
+                       "layer as a tar and give its path",
+                       shown);
+    return 0;
+}
+
+int fc_locator_parse(const char *text, struct fc_locator *ret, struct fc_error *err)
+{
+    struct fc_digest digest;
+    struct stat st;
+    char shown[160];
+    int r;
+
+    fc_name_show(shown, sizeof(shown), text, strlen(text));
+    if (!*text)
+        return fc_fail(err, EINVAL, "an empty locator: give a tar, dir:PATH, builtin:busybox or -");
+    if (strcmp(text, "-") == 0) {
+        *ret = (struct fc_locator){FC_LOCATOR_STDIN, text};
+        return 0;
+    }
+    for (size_t i = 0; i < FC_LENGTH(prefixes); i++) {
+        size_t len = strlen(prefixes[i].prefix);
+
+        if (strncmp(text, prefixes[i].prefix, len) != 0)
+            continue;
+        if (!text[len])
+            return fc_fail(err, EINVAL, "%s: nothing follows the colon", shown);
+        *ret = (struct fc_locator){prefixes[i].kind, text + len};
+        return 0;
+    }
+    if (strncmp(text, "sha256:", 7) == 0) {
+        if (fc_digest_parse(text, &digest) < 0)
+            return fc_fail(err, EINVAL, "%s: sha256: must be followed by 64 hexadecimal digits", shown);
+        *ret = (struct fc_locator){FC_LOCATOR_DIGEST, text};
+        return 0;
+    }
+    if (stat(text, &st) < 0) {
+        int code = errno;
+
+        r = is_not_there_yet(text, shown, err);
+        return r < 0 ? r : fc_fail_errno(err, code, "%s", shown);
+    }
+    *ret = (struct fc_locator){FC_LOCATOR_FILE, text};
+    return 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Locators and imports: shared by the parts of the module. */
+#ifndef FC_STACK_STACK_H
+#define FC_STACK_STACK_H
+
+#include <fccompose/stack.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "entry/entry.h"
+#include "layer/layer.h"
+
+/** What a locator names. */
+enum fc_locator_kind {
+    FC_LOCATOR_FILE,    /**< @rest is a path */
+    FC_LOCATOR_STDIN,   /**< @rest is "-" */
+    FC_LOCATOR_DIR,     /**< @rest is a path */
+    FC_LOCATOR_BUILTIN, /**< @rest is a name */
+    FC_LOCATOR_DIGEST,  /**< @rest is "sha256:HEX" */
+};
+
+/** A locator, taken apart. @rest is borrowed from its text. */
+struct fc_locator {
+    enum fc_locator_kind kind;
+    const char *rest;
+};
+
+/**
+ * Take @text apart. An existing file of that name wins over image names and URLs, never over the prefixes file:, dir:,
+ * builtin: and sha256:.
+ *
+ * Returns 0; -EINVAL if it cannot be understood; -EOPNOTSUPP for kinds of locators that are not there yet; -ENOENT if it
+ * looks like a path and there is nothing.
+ */
+int fc_locator_parse(const char *text, struct fc_locator *ret, struct fc_error *err);
+
+/** One import under way. Everything is borrowed. */
+struct fc_import {
+    struct fc_cache *cache;
+    const char *label; /**< the locator, for messages */
+    const struct fc_import_options *options;
+    struct fc_import_result *result;
+};
+
+/** Import the tar that @fd reads. Returns 0 and sets *ret_layer, or a negative errno with words. */
+int fc_import_tar(const struct fc_import *im, int fd, struct fc_layer **ret_layer, struct fc_error *err);
+/** Import the folder @path. Returns 0 and sets *ret_layer, or a negative errno with words. */
+int fc_import_dir(const struct fc_import *im, const char *path, struct fc_layer **ret_layer, struct fc_error *err);
+/** Import the built-in layer @name. Returns 0 and sets *ret_layer; -EINVAL for an unknown name; -errno with words. */
+int fc_import_builtin(const struct fc_import *im, const char *name, struct fc_layer **ret_layer, struct fc_error *err);
+
+/** The key under which the cache remembers @blob as imported with @options: @blob itself unless they change the result. */
+int fc_import_key(const struct fc_import_options *options, const struct fc_digest *blob, struct fc_digest *ret);
+/** Open the layer remembered for @key. Returns 1 and sets *ret_layer, or 0 when it must be imported. */
+int fc_import_recall(const struct fc_import *im, const struct fc_digest *key, struct fc_layer **ret_layer);
+/**
+ * Build a layer from @it, which is owned from then on, named by the sha256 of the tar that our writer makes of it.
+ *
+ * For sources that are no tar, or one with changed entries. Returns 0 and sets *ret_layer, or a negative errno with words.
+ */
+int fc_import_entries(const struct fc_import *im, struct fc_entry_iter *it, struct fc_layer **ret_layer,
+                      struct fc_error *err);
+
+/** A pass-through iterator that writes what it passes on as a tar and digests that. */
+struct fc_tee;
+
+/** Wrap @inner (owned from then on, also on failure). @progress, which may be NULL, hears the tar's length so far. */
+int fc_tee_new(struct fc_entry_iter *inner, struct fc_progress *progress, struct fc_tee **ret, struct fc_error *err);
+/** The iterator to read from. Owned by the tee. */
+struct fc_entry_iter *fc_tee_iter(struct fc_tee *tee);
+/** After the end of the stream: finish the tar. Returns 0 or a negative errno with words. */
+int fc_tee_finish(struct fc_tee *tee, struct fc_digest *ret_diffid, uint64_t *ret_size, struct fc_error *err);
+/** Free the tee and the iterator that it wraps. NULL is allowed. */
+void fc_tee_free(struct fc_tee *tee);
+
+/** The entries of builtin:busybox made from the static program @busybox (an absolute path). */
+int fc_busybox_iter(const char *busybox, struct fc_entry_iter **ret, struct fc_error *err);
+/** A statically linked busybox of the host. Returns 0 and sets *ret_path (a constant), or -ENOENT with words. */
+int fc_busybox_find(const char **ret_path, struct fc_error *err);
+
+FC_DEFINE_AUTO(struct fc_tee *, fc_tee_free)
+
+#endif

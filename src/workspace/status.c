@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the workspace is like, forgetting edits, and getting lost layers back. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "fuse/fuse.h"
+#include "workspace/internal.h"
+
+int ws_need_write(const struct fc_workspace *ws, const char *what, struct fc_error *err)
+{
+    if (ws->options.mode == FC_WORKSPACE_WRITE && !ws->options.read_only && !ws->options.for_mount)
+        return 0;
+    return fc_fail(err, EINVAL, "%s: cannot %s: the workspace is open for %s", ws->dir, what,
+                   ws->options.for_mount ? "a mount" : "reading only");
+}
+
+int fc_workspace_reset(struct fc_workspace *ws, const char *const *paths, size_t n, struct fc_error *err)
+{
+    int r = ws_need_write(ws, "reset", err);
+
+    if (r == 0)
+        r = fc_live_reset(ws->view->live, paths, n, err);
+    if (r == 0)
+        r = fc_live_sync(ws->view->live, false, err);
+    if (r == 0)
+        r = fc_edit_begin(ws->edit, err);
+    if (r < 0)
+        return r;
+    if (n == 0)
+        r = fc_edit_conflict_del(ws->edit, "", err);
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = fc_edit_conflict_del(ws->edit, paths[i], err);
+    if (r == 0)
+        r = fc_edit_commit(ws->edit, true, err);
+    if (r < 0)
+        fc_edit_rollback(ws->edit);
+    return r;
+}
+
+int fc_workspace_status(struct fc_workspace *ws, struct fc_workspace_status *ret, struct fc_error *err)
+{
+    fc_auto(fc_free) char *socket = NULL;
+    fc_auto(fc_close) int fd = -1;
+    struct fc_edit_counts counts;
+    struct fc_workspace_status s = {0};
+    int r = 0;
+
+    if (ws->options.mode == FC_WORKSPACE_WRITE && !ws->options.read_only)
+        r = fc_live_sync(ws->view->live, false, err);
+    if (r == 0)
+        r = fc_edit_counts(ws->edit, &counts, err);
+    if (r < 0)
+        return r;
+    s.n_inodes = counts.inodes;
+    s.n_names = counts.dentries;
+    s.n_conflicts = counts.conflicts;
+    s.data_bytes = counts.data_bytes;
+    s.mounted = ws->control_fd >= 0;
+    if (s.mounted) {
+        /* The pin has its connection to itself. That the mount ends between is no failure of ours. */
+        socket = fc_workspace_socket(ws->dir);
+        fd = socket ? fc_control_connect(socket, NULL) : -1;
+        if (fd < 0 || fc_control_info(fd, &s.pid, &s.mountpoint, NULL) < 0)
+            s.mounted = false;
+    }
+    *ret = s;
+    return 0;
+}
+
+void fc_workspace_status_release(struct fc_workspace_status *s)
+{
+    free(s->mountpoint);
+    *s = (struct fc_workspace_status){0};
+}
+
+int fc_workspace_conflicts(struct fc_workspace *ws, int (*fn)(void *arg, const char *path, const char *what), void *arg,
+                           struct fc_error *err)
+{
+    return fc_edit_conflicts(ws->edit, fn, arg, err);
+}
+
+/* Import what @row names; a relative path may have been meant from the workspace's directory. */
+static int pull_row(const char *dir, struct fc_cache *cache, const struct fc_edit_layer *row,
+                    struct fc_progress *progress, struct fc_error *err)
+{
+    fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
+    const struct fc_import_options options = {.progress = progress};
+    char want[FC_DIGEST_TEXT], got[FC_DIGEST_TEXT];
+    fc_auto(fc_free) char *path = NULL;
+    int r = fc_stack_import(cache, row->locator, &options, &layer, NULL, err);
+
+    if (r == -ENOENT && row->locator[0] != '/' && !strchr(row->locator, ':')) {
+        if (asprintf(&path, "%s/%s", dir, row->locator) < 0)
+            return fc_fail(err, ENOMEM, "out of memory");
+        r = fc_stack_import(cache, path, &options, &layer, NULL, err);
+    }
+    if (r < 0)
+        return r;
+    if (memcmp(fc_layer_diffid(layer), &row->diffid, sizeof(row->diffid)) == 0)
+        return 0;
+    return fc_fail(err, ESTALE, "%s is now %s, the workspace was made with %s", row->locator,
+                   fc_digest_format(fc_layer_diffid(layer), got), fc_digest_format(&row->diffid, want));
+}
+
+int fc_workspace_pull(const char *dir, struct fc_cache *cache, struct fc_progress *progress, struct fc_error *err)
+{
+    fc_auto(fc_edit_free) struct fc_edit *edit = NULL;
+    fc_auto(fc_free) char *found = NULL, *store = NULL;
+    const struct fc_edit_layer *rows;
+    size_t n;
+    int done = 0, r = fc_workspace_find(dir, &found, err);
+
+    if (r < 0)
+        return r;
+    if (asprintf(&store, "%s/" FC_WORKSPACE_FOLDER, found) < 0)
+        return fc_fail(err, ENOMEM, "out of memory");
+    r = fc_edit_open(store, FC_EDIT_READ, &edit, err);
+    if (r < 0)
+        return r;
+    rows = fc_edit_layers(edit, &n);
+    for (size_t i = 0; i < n; i++) {
+        fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
+
+        r = fc_layer_open(cache, &rows[i].diffid, &layer, err);
+        if (r == -ENOENT) {
+            r = pull_row(found, cache, &rows[i], progress, err);
+            done += r == 0;
+        }
+        if (r < 0)
+            return r;
+    }
+    return done;
+}
