@@ -44,4 +44,8 @@ struct fc_unpack {
 /** Choose by the first bytes of @source: gzip, zstd, xz, bzip2, or none (bytes as they are). */
 int fc_unpack_new(struct fc_byte_source *source, struct fc_unpack **ret, struct fc_error *err);
 
+/** The one for gzip (zlib). @n_begun bytes at @begun were already read from @source. */
+int fc_gunzip_new(struct fc_byte_source *source, const void *begun, size_t n_begun, struct fc_unpack **ret,
+                  struct fc_error *err);
+
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decompress by magic: libarchive's filters, exactly one of them, with no archive format on top. */
+/* Decompress by magic: zlib for gzip, else exactly one of libarchive's filters with no archive format on top. */
 #include "archive/stream.h"
 
 #include <archive.h>
@@ -151,7 +151,13 @@ int fc_unpack_new(struct fc_byte_source *source, struct fc_unpack **ret, struct 
         u->source_end = n <= 0;
         u->held += n > 0 ? (size_t)n : 0;
     }
-    if (r == 0 && (filter = choose_filter(u->buffer, u->held)) != ARCHIVE_FILTER_NONE) {
+    filter = r == 0 ? choose_filter(u->buffer, u->held) : ARCHIVE_FILTER_NONE;
+    if (filter == ARCHIVE_FILTER_GZIP) {
+        r = fc_gunzip_new(source, u->buffer, u->held, ret, err);
+        unpack_free(&u->base);
+        return r;
+    }
+    if (filter != ARCHIVE_FILTER_NONE) {
         u->base.next = archive_next;
         r = open_archive(u, filter, err);
     }

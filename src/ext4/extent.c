@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include <ext2fs/ext3_extents.h>
-
 #include "ext4/plan.h"
+
+#include <ext2fs/ext3_extents.h>
 
 #define LEAF_ENTRIES ((FC_EXT4_BLOCK - 12u) / 12u)
 #define ROOT_ENTRIES 4u

@@ -110,8 +110,11 @@ static int explain_device(struct fc_error *err)
     if (fd < 0 && geteuid() == 0)
         return fc_fail_errno(err, errno,
                              "cannot mount: /dev/fuse cannot be opened (in a container: --device /dev/fuse)");
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return fc_fail_errno(err, errno,
+                             "cannot mount: /dev/fuse cannot be opened by an ordinary user; as root: chmod 666 "
+                             "/dev/fuse (that is its usual mode)");
+    close(fd);
     return 0;
 }
 

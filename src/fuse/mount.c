@@ -106,13 +106,31 @@ int fc_mount_new(const struct fc_mount_options *options, struct fc_mount **ret, 
     return 0;
 }
 
+/*
+ * A mount that was detached while in use lives on, so libfuse would try to unmount what is no longer at its place, and
+ * print that it cannot. It skips that when its descriptor polls as broken, so the write end of a pipe that nobody reads
+ * takes the place of /dev/fuse; which also closes the latter, and ends the connection.
+ */
+static void sever(struct fc_mount *m)
+{
+    int ends[2];
+
+    if (fuse_is_ours(m->mountpoint) || pipe2(ends, O_CLOEXEC) < 0)
+        return;
+    close(ends[0]);
+    dup3(ends[1], fuse_session_fd(m->se), O_CLOEXEC);
+    close(ends[1]);
+}
+
 void fc_mount_free(struct fc_mount *m)
 {
     if (!m)
         return;
     atomic_store(&m->ended, true);
-    if (m->se)
+    if (m->se) {
+        sever(m);
         fuse_session_unmount(m->se);
+    }
     fuse_notifier_stop(m);
     if (m->se)
         fuse_session_destroy(m->se);

@@ -132,6 +132,11 @@ void fuse_notifier_mark(const struct fc_mount *m);
 /** End the session: the threads that answer requests stop as soon as they can. Any thread may call it. */
 void fuse_end(struct fc_mount *m);
 
+/* undo.c */
+
+/** Whether the topmost mount at @path, a name as the mount table has it, is one of ours. */
+bool fuse_is_ours(const char *path);
+
 /* explain.c */
 
 /** Refuse a mount point that cannot be one, with words; a dead mount of ours there is cleaned up. */

@@ -46,7 +46,7 @@ static int matches(char *line, const char *path)
 }
 
 /* Whether the topmost mount at @path is ours. The table is read without touching the mount itself. */
-static bool is_ours(const char *path)
+bool fuse_is_ours(const char *path)
 {
     FILE *f = fopen("/proc/self/mountinfo", "re");
     char *line = NULL;
@@ -97,7 +97,7 @@ int fc_mount_probe(const char *path)
     __attribute__((cleanup(fc_free_auto))) char *name = table_name(path);
     struct stat st;
 
-    if (!name || !is_ours(name))
+    if (!name || !fuse_is_ours(name))
         return 0;
     if (stat(name, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED))
         return 2;
@@ -129,7 +129,7 @@ int fc_mount_undo(const char *path, bool lazy, struct fc_error *err)
 
     if (!name)
         return fc_fail(err, ENOENT, "nothing is mounted on %s", path);
-    if (!is_ours(name))
+    if (!fuse_is_ours(name))
         return fc_fail(err, EINVAL, "%s is not a mount of fccompose", path);
     if (geteuid() != 0)
         r = undo_as_user(name, lazy, err);

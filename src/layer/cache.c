@@ -206,7 +206,8 @@ int fc_cache_remember(struct fc_cache *cache, const struct fc_digest *blob, cons
     r = fc_atomic_begin(&file, path, NULL);
     if (r < 0)
         return r;
-    r = fc_write_full(file.fd, fc_digest_format(diffid, text), strlen(text));
+    fc_digest_format(diffid, text);
+    r = fc_write_full(file.fd, text, strlen(text));
     /* Not synced: what a power failure tears does not parse, and the tar is then imported once more. */
     return r < 0 ? r : fc_atomic_commit(&file, false, NULL);
 }

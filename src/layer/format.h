@@ -77,7 +77,7 @@ struct fc_layer_inode {
     int64_t mtime_sec;
     uint32_t mtime_nsec;
     uint32_t target; /* symlink text: offset in strings; else FC_LAYER_NONE */
-    uint64_t size;
+    uint64_t size;   /* regular: bytes; symlink: length of its text; else 0 */
     uint32_t first_extent, n_extents;
     uint32_t first_xattr, n_xattrs;
 };

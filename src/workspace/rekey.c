@@ -239,8 +239,7 @@ static int carry(struct ws_model *m, const struct fc_change *c, struct fc_error 
     there = dir ? ws_model_lookup(m, dir, name, strlen(name)) : 0;
     what = misfit(m, c, there);
     if (what && is_slight(c, s))
-        return conflict(m, c->path, "changed by you only in time or links, and not so in the new stack: forgotten",
-                        err);
+        return 0; /* note_slight() sees whether the directory is kept after all, for what is in it */
     if (what)
         r = conflict(m, c->path, what, err);
     if (r == 0 && !dir)
@@ -248,6 +247,20 @@ static int carry(struct ws_model *m, const struct fc_change *c, struct fc_error 
     if (r < 0)
         return r;
     return S_ISDIR(s->mode) ? carry_dir(m, c, dir, name, there, err) : carry_file(m, c, dir, name, there, err);
+}
+
+static int note_slight(const struct ws_model *m, const struct fc_change *c, struct fc_error *err)
+{
+    const char *name;
+    uint64_t dir, there;
+
+    if (c->kind != FC_CHANGE_MODIFIED || !*c->path || !is_slight(c, &m->now[c->now]))
+        return 0;
+    dir = walk_parent(m, c->path, &name);
+    there = dir ? ws_model_lookup(m, dir, name, strlen(name)) : 0;
+    if (!misfit(m, c, there))
+        return 0;
+    return conflict(m, c->path, "changed by you only in time or links, and not so in the new stack: forgotten", err);
 }
 
 int ws_rekey(const struct ws_rekey *in, struct fc_error *err)
@@ -266,5 +279,7 @@ int ws_rekey(const struct ws_rekey *in, struct fc_error *err)
         r = bind_in_place(&m, &changes[i], err);
     for (size_t i = 0; i < n && r == 0; i++)
         r = carry(&m, &changes[i], err);
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = note_slight(&m, &changes[i], err);
     return r == 0 ? ws_model_write(&m, err) : r;
 }

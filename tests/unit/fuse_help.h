@@ -21,6 +21,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
+#include "base/log.h"
 #include "edit/edit.h"
 #include "fuse/fuse.h"
 #include "live/live.h"
@@ -64,6 +65,12 @@ static inline void *peek_main(void *arg)
     return NULL;
 }
 
+static inline void print_line(enum fc_log_level level, const char *line)
+{
+    (void)level;
+    fprintf(stderr, "server: %s\n", line);
+}
+
 /* In the child. Returns its exit status. */
 static inline int serve(struct served *s, int peek_fd, int ready_fd)
 {
@@ -78,6 +85,10 @@ static inline int serve(struct served *s, int peek_fd, int ready_fd)
     void *both[2];
     int r;
 
+    if (getenv("FUSE_TEST_DEBUG")) {
+        fc_log_sink(print_line);
+        mo.debug = true;
+    }
     if (s->uid != 0 && (setgid(s->uid) < 0 || setuid(s->uid) < 0))
         return 9;
     r = fc_tree_fold(NULL, 0, NULL, &tree, &err);
@@ -150,7 +161,7 @@ static inline const char *serve_start(struct served *s)
     if (s->pid == 0) {
         close(pair[0]);
         close(ready[0]);
-        _exit(serve(s, pair[1], ready[1]));
+        exit(serve(s, pair[1], ready[1])); /* not _exit(): leaks are looked for */
     }
     close(pair[1]);
     close(ready[1]);

@@ -34,21 +34,21 @@ struct lower_file {
 
 static const struct lower_file layer_one[] = {
     {"", S_IFDIR | 0755, .seed = 0},
-    {"bin", S_IFDIR | 0755},
+    {"bin", S_IFDIR | 0755, .seed = 0},
     {"bin/busybox", S_IFREG | 0755, .size = 12345, .seed = 1},
     {"bin/sh", .target = "bin/busybox", .link = 1},
     {"bin/su", S_IFREG | 04755, .size = 5000, .seed = 2, .xattr = "security.capability", .value = "cap"},
     {"big", S_IFREG | 0644, .size = 3000001, .hole_from = 100, .hole_to = 300, .seed = 3},
-    {"dev", S_IFDIR | 0755},
+    {"dev", S_IFDIR | 0755, .seed = 0},
     {"dev/null", S_IFCHR | 0666, .major = 1, .minor = 3},
-    {"etc", S_IFDIR | 0755},
+    {"etc", S_IFDIR | 0755, .seed = 0},
     {"etc/hostname", S_IFREG | 0644, .size = 6, .seed = 4},
     {"etc/link", S_IFLNK | 0777, .target = "hostname"},
     {"etc/passwd", S_IFREG | 0644, .size = 100, .seed = 5},
-    {"etc/ssl", S_IFDIR | 0755},
-    {"etc/ssl/certs", S_IFDIR | 0755},
+    {"etc/ssl", S_IFDIR | 0755, .seed = 0},
+    {"etc/ssl/certs", S_IFDIR | 0755, .seed = 0},
     {"etc/ssl/certs/ca", S_IFREG | 0644, .size = 4096, .seed = 6, .xattr = "user.kind", .value = "root"},
-    {"tmp", S_IFDIR | 01777},
+    {"tmp", S_IFDIR | 01777, .seed = 0},
 };
 static const struct lower_file layer_two[] = {
     {"etc/passwd", S_IFREG | 0600, .uid = 7, .gid = 8, .size = 9000, .seed = 7},

@@ -419,6 +419,22 @@ static void test_damage(void **state)
     fc_buf_release(&out);
 }
 
+static void test_gzip_checksum(void **state)
+{
+    struct fc_buf packed, out = {0};
+    struct fc_tar_result result;
+    struct fc_error err = {0};
+
+    (void)state;
+    sh("seq 1 500 > s && tar -cf c.tar s && gzip -kf c.tar");
+    packed = slurp("c.tar.gz");
+    packed.data[packed.len - 6] ^= 1; /* of the checksum; the last four bytes are the length */
+    assert_int_equal(describe_tar(packed.data, packed.len, 0, true, &out, &result, &err), -EBADMSG);
+    assert_non_null(strstr(err.msg, "damaged gzip data"));
+    fc_buf_release(&packed);
+    fc_buf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_cap),
         cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_gzip_checksum),
     };
 
     return cmocka_run_group_tests(tests, enter_scratch, leave_scratch);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -220,12 +221,29 @@ static void show(const struct fc_snapshot *s, uint32_t index, const char *path)
     }
 }
 
+/* Link counts are what the names say. */
+static void check_links(const struct fc_snapshot *s)
+{
+    uint32_t n, n_inodes;
+    const struct fc_snap_dentry *d = fc_snapshot_dentries(s, &n);
+    const struct fc_snap_inode *i = fc_snapshot_inodes(s, &n_inodes);
+    uint32_t *names = calloc(n_inodes, sizeof(*names));
+
+    for (uint32_t k = 0; k < n; k++)
+        names[d[k].inode]++;
+    for (uint32_t k = 0; k < n_inodes; k++)
+        if (!S_ISDIR(i[k].mode) && names[k] != i[k].nlink)
+            fail_msg("inode %llu has %u names and %u links", (unsigned long long)i[k].ino, names[k], i[k].nlink);
+    free(names);
+}
+
 static const char *tree(struct fc_workspace *ws)
 {
     fc_auto(fc_snapshot_free) struct fc_snapshot *s = NULL;
     struct fc_error err = {0};
 
     ok(fc_workspace_snapshot(ws, &s, &err), &err);
+    check_links(s);
     fc_buf_clear(&text);
     fc_buf_adds(&text, "");
     show(s, 0, "");
@@ -365,7 +383,7 @@ static void what_loses_its_layer_is_kept_and_noted(void **state)
     /* the moved and the linked file still come from the layer that left */
     ws = expect(ws, "/a 644 1 a\n/d 755 2 /\n/d/added 644 1 added\n/d/changed 644 1 mine\n/f 755 2 /\n/f/x 644 1 x\n"
                     "/link 644 1 5\n/moved 644 1 3\n");
-    expect_conflicts(ws, "d\nd\nd/changed\nd/gone\nd/linked\nd/moved\ne\n");
+    expect_conflicts(ws, "d\nd/changed\nd/gone\nd/linked\nd/moved\ne\n");
     /* and once more, now from a layer that is in no stack */
     add(ws, LAYER("b=b"), "other", 0);
     ws = expect(ws, "/a 644 1 a\n/b 644 1 b\n/d 755 2 /\n/d/added 644 1 added\n/d/changed 644 1 mine\n/f 755 2 /\n"
@@ -385,7 +403,7 @@ static void other_types_are_conflicts(void **state)
     make_dir(ws, "/n");
     add(ws, LAYER("lib>usr/lib", "f/", "f/in=in", "g>x", "n=n"), "top", -1);
     ws = expect(ws, "/f 644 1 changed\n/g 777 1 -> x\n/h 644 1 h\n/lib 755 2 /\n/lib/mine 644 1 mine\n/n 755 2 /\n");
-    expect_conflicts(ws, "f\ng\nlib\nlib\nn\n");
+    expect_conflicts(ws, "f\ng\nlib\nn\n");
     done(ws);
 }
 
@@ -408,6 +426,89 @@ static void hard_links_stay_links(void **state)
     add(ws, LAYER("y=y"), "under", 0);
     expect_conflicts(ws, "");
     assert_true(ino_of(ws, "/a") == ino_of(ws, "/b"));
+    done(ws);
+}
+
+static unsigned rnd(unsigned n)
+{
+    static uint64_t seed = 7;
+
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(seed >> 33) % n;
+}
+
+static const char *any_path(void)
+{
+    static const char *const paths[] = {"/a",     "/b",   "/c", "/d/a", "/d/b", "/d/e/a",
+                                        "/d/e/c", "/f/a", "/d", "/d/e", "/f",   "/g"};
+
+    return paths[rnd(FC_LENGTH(paths))];
+}
+
+/* One change of any kind; what is not possible there is none. */
+static void random_edit(struct fc_workspace *ws)
+{
+    const char *from = any_path(), *to = any_path();
+    char content[] = {(char)('A' + rnd(26)), 0};
+    struct fc_verb v = {.path = from, .fd = -1};
+
+    switch (rnd(7)) {
+    case 0:
+        v.kind = FC_VERB_RM;
+        v.flags = FC_VERB_RECURSIVE;
+        break;
+    case 1:
+        v.kind = FC_VERB_MKDIR;
+        break;
+    case 2:
+        v.kind = FC_VERB_LN;
+        v.target = to;
+        break;
+    case 3:
+        v.kind = FC_VERB_MV;
+        v.target = to;
+        break;
+    case 4:
+        v.kind = FC_VERB_CHMOD;
+        v.mode_text = rnd(2) ? "0751" : "0640";
+        break;
+    default:
+        v.kind = FC_VERB_WRITE;
+        v.fd = memfd_create("content", 0);
+        assert_int_equal(write(v.fd, content, 1), 1);
+        lseek(v.fd, 0, SEEK_SET);
+    }
+        print_message("%s %d %s %s\n", tree(ws), v.kind, v.path, v.target ? v.target : "");
+    fc_verb_apply(fc_workspace_live(ws), &v, NULL);
+    if (v.fd >= 0)
+        close(v.fd);
+}
+
+/* A layer that touches nothing that the edits touch must leave them alone, whatever they are. */
+static void an_unrelated_layer_changes_nothing(void **state)
+{
+    struct fc_workspace *ws = must_open(FC_WORKSPACE_WRITE);
+    struct fc_error err = {0};
+
+    (void)state;
+    add(ws, LAYER("a=a", "b+a", "d/", "d/a=da", "d/e/", "d/e/a=dea", "d/e/c=dec", "f/", "f/a=fa"), "base", -1);
+    for (int round = 0; round < 60; round++) {
+        char *before;
+        uint32_t at;
+
+        for (unsigned i = 1 + rnd(12); i; i--)
+            random_edit(ws), tree(ws);
+        before = strdup(tree(ws));
+        add(ws, LAYER("zz=z"), "zz", rnd(2) ? -1 : 0);
+        assert_non_null(strstr(tree(ws), "/zz 644 1 z\n"));
+        ok(fc_workspace_layer_find(ws, "zz", &at, &err), &err);
+        ok(fc_workspace_layer_remove(ws, at, &err), &err);
+        ws = expect(ws, before);
+        expect_conflicts(ws, "");
+        free(before);
+        if (round % 10 == 9)
+            ok(fc_workspace_reset(ws, NULL, 0, &err), &err);
+    }
     done(ws);
 }
 
@@ -467,6 +568,27 @@ static void reset_shows_the_layers_again(void **state)
     done(ws);
 }
 
+static void reset_brings_links_back(void **state)
+{
+    struct fc_workspace *ws = must_open(FC_WORKSPACE_WRITE);
+    struct fc_error err = {0};
+
+    (void)state;
+    add(ws, LAYER("a=a", "b+a"), "base", -1);
+    del(ws, "/a");
+    del(ws, "/b");
+    ok(fc_workspace_reset(ws, NULL, 0, &err), &err);
+    ws = expect(ws, "/a 644 2 a\n/b 644 2 a\n");
+    del(ws, "/a");
+    del(ws, "/b");
+    ok(fc_workspace_sync(ws, &err), &err);
+    fc_workspace_free(ws);
+    ws = must_open(FC_WORKSPACE_WRITE);
+    ok(fc_workspace_reset(ws, NULL, 0, &err), &err);
+    ws = expect(ws, "/a 644 2 a\n/b 644 2 a\n");
+    done(ws);
+}
+
 static void a_missing_layer_is_named(void **state)
 {
     struct fc_workspace *ws = must_open(FC_WORKSPACE_WRITE);
@@ -506,8 +628,10 @@ int main(void)
         T(what_loses_its_layer_is_kept_and_noted),
         T(other_types_are_conflicts),
         T(hard_links_stay_links),
+        T(an_unrelated_layer_changes_nothing),
         T(commit_keeps_the_tree),
         T(reset_shows_the_layers_again),
+        T(reset_brings_links_back),
         T(a_missing_layer_is_named),
     };
 

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fccompose diff: what the edits change. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/json.h"
+#include "cli/view.h"
+#include "entry/entry.h"
+#include "live/diff.h"
+
+enum { OPT_NAME_ONLY = CLI_LONG_ONLY, OPT_EXIT_CODE };
+
+static const struct cli_option options[] = {
+    {OPT_NAME_ONLY, 0, "name-only", NULL, "print the paths alone", 0},
+    {'z', 'z', "null", NULL, "end lines with NUL, and print paths as they are", 0},
+    {OPT_EXIT_CODE, 0, "exit-code", NULL, "exit 1 when something is changed", 0},
+    {0, 0, NULL, NULL, NULL, 0},
+};
+
+static const struct {
+    unsigned bit;
+    const char *name;
+} parts[] = {
+    {FC_CHANGED_CONTENT, "content"}, {FC_CHANGED_MODE, "mode"},   {FC_CHANGED_OWNER, "owner"}, {FC_CHANGED_MTIME, "mtime"},
+    {FC_CHANGED_XATTRS, "xattrs"},   {FC_CHANGED_LINKS, "links"}, {FC_CHANGED_RDEV, "device"},
+};
+
+static const char letters[] = {
+    [FC_CHANGE_ADDED] = 'A', [FC_CHANGE_MODIFIED] = 'M', [FC_CHANGE_DELETED] = 'D', [FC_CHANGE_REPLACED] = 'T'};
+static const char *const kinds[] = {
+    [FC_CHANGE_ADDED] = "added",
+    [FC_CHANGE_MODIFIED] = "modified",
+    [FC_CHANGE_DELETED] = "deleted",
+    [FC_CHANGE_REPLACED] = "replaced",
+};
+
+/* What to print, and how. */
+struct printer {
+    const struct cli_view *view;
+    char **filters; /* normalised */
+    size_t n_filters;
+    bool name_only, null;
+    json_t *list; /* NULL: lines */
+    size_t n_shown;
+};
+
+static bool wanted(const struct printer *p, const char *path)
+{
+    for (size_t i = 0; i < p->n_filters; i++) {
+        size_t len = strlen(p->filters[i]);
+
+        if (!len || (strncmp(path, p->filters[i], len) == 0 && (!path[len] || path[len] == '/')))
+            return true;
+    }
+    return p->n_filters == 0;
+}
+
+static uint32_t type_of(const struct printer *p, const struct fc_change *c)
+{
+    if (c->now != FC_TREE_NONE)
+        return fc_snapshot_inodes(p->view->snapshot, NULL)[c->now].mode & S_IFMT;
+    return fc_tree_inodes(p->view->tree, NULL)[c->lower].mode & S_IFMT;
+}
+
+static void put_line(const struct printer *p, const struct fc_change *c)
+{
+    const char *lead = "  (";
+
+    if (!p->name_only)
+        printf("%c ", letters[c->kind]);
+    putchar('/');
+    cli_put_name(c->path, strlen(c->path), p->null);
+    if (S_ISDIR(type_of(p, c)) && *c->path && !p->null)
+        putchar('/');
+    for (size_t i = 0; i < FC_LENGTH(parts) && !p->name_only && c->kind == FC_CHANGE_MODIFIED && !p->null; i++) {
+        if (!(c->what & parts[i].bit))
+            continue;
+        printf("%s%s", lead, parts[i].name);
+        lead = ", ";
+    }
+    if (*lead == ',')
+        putchar(')');
+    putchar(p->null ? '\0' : '\n');
+}
+
+static void put_json(const struct printer *p, const struct fc_change *c)
+{
+    json_t *o = json_pack("{s:s}", "change", kinds[c->kind]), *what = json_array();
+    struct fc_buf path __attribute__((cleanup(fc_buf_release_auto))) = {0};
+
+    if (fc_buf_addf(&path, "/%s", c->path) == 0)
+        cli_json_name(o, "path", path.data, path.len);
+    json_object_set_new(o, "type",
+                        json_string(S_ISDIR(type_of(p, c))   ? "directory"
+                                    : S_ISREG(type_of(p, c)) ? "file"
+                                    : S_ISLNK(type_of(p, c)) ? "symlink"
+                                                             : "special"));
+    for (size_t i = 0; i < FC_LENGTH(parts) && c->kind == FC_CHANGE_MODIFIED; i++)
+        if (c->what & parts[i].bit)
+            json_array_append_new(what, json_string(parts[i].name));
+    json_object_set_new(o, "what", what);
+    json_array_append_new(p->list, o);
+}
+
+static int show(struct cli *cli, const struct cli_args *args, struct printer *p, struct fc_error *err)
+{
+    fc_auto(fc_diff_free) struct fc_diff *d = NULL;
+    const struct fc_change *changes;
+    size_t n;
+    int r = fc_diff_new(p->view->tree, p->view->snapshot, &d, err);
+
+    if (r < 0)
+        return r;
+    p->name_only = cli_has(args, OPT_NAME_ONLY);
+    p->null = cli_has(args, 'z');
+    p->list = cli->json ? json_array() : NULL;
+    changes = fc_diff_changes(d, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (!wanted(p, changes[i].path))
+            continue;
+        p->n_shown++;
+        if (p->list)
+            put_json(p, &changes[i]);
+        else
+            put_line(p, &changes[i]);
+    }
+    return p->list ? cli_json_print(p->list, err) : cli_flush(err);
+}
+
+static int add_filters(const struct cli_args *args, struct printer *p, struct fc_error *err)
+{
+    struct fc_buf one __attribute__((cleanup(fc_buf_release_auto))) = {0};
+
+    p->filters = calloc(args->n_operands + 1, sizeof(*p->filters));
+    if (!p->filters)
+        return fc_fail_errno(err, ENOMEM, "diff");
+    for (size_t i = 0; i < args->n_operands; i++) {
+        int r;
+
+        fc_buf_clear(&one);
+        r = fc_path_normalise(args->operands[i], strlen(args->operands[i]), &one, err);
+        if (r < 0)
+            return r;
+        p->filters[i] = strdup(one.data ? one.data : "");
+        if (!p->filters[i])
+            return fc_fail_errno(err, ENOMEM, "diff");
+        p->n_filters++;
+    }
+    return 0;
+}
+
+static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
+{
+    struct cli_view v = {0};
+    struct printer p = {.view = &v};
+    int r = add_filters(args, &p, err);
+
+    if (r == 0)
+        r = cli_view_open(cli, NULL, 0, &v, err);
+    if (r == 0)
+        r = show(cli, args, &p, err);
+    cli_view_release(&v);
+    for (size_t i = 0; i < p.n_filters; i++)
+        free(p.filters[i]);
+    free(p.filters);
+    return r < 0 ? r : cli_has(args, OPT_EXIT_CODE) && p.n_shown ? 1 : 0;
+}
+
+static const struct cli_example examples[] = {
+    {"Everything that was changed", "fccompose diff"},
+    {"Paths for another program", "fccompose diff --name-only -z /etc | xargs -0 -n 1 echo"},
+    {0},
+};
+
+const struct cli_command cmd_diff = {
+    .name = "diff",
+    .group = CLI_GROUP_LIVE,
+    .summary = "Show what the edits change",
+    .usage = "[OPTIONS] [PATH...]",
+    .options = options,
+    .about = "One line a change, in path order: A added, M modified (and what of it), D deleted with all below it, T replaced by "
+             "another type. Control bytes, bytes that are not UTF-8 and backslashes in names are printed as \\xHH and \\\\; with "
+             "-z names are printed as they are. In JSON a name that is not UTF-8 has U+FFFD for its bad bytes, and all its "
+             "bytes in hexadecimal under path_hex.",
+    .examples = examples,
+    .min_operands = 0,
+    .max_operands = -1,
+    .run = run,
+};

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fccompose init: make a workspace with a stack of layers. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "cli/view.h"
+#include "layer/layer.h"
+#include "workspace/workspace.h"
+
+static const struct cli_option options[] = {
+    CLI_IMPORT_OPTIONS,
+    {0, 0, NULL, NULL, NULL, 0},
+};
+
+static int stack(struct fc_cache *cache, const char *const *locators, struct fc_layer *const *layers, size_t n,
+                 struct fc_error *err)
+{
+    fc_auto(fc_free) struct fc_workspace_new_layer *add = calloc(n + 1, sizeof(*add));
+    fc_auto(fc_workspace_free) struct fc_workspace *ws = NULL;
+    int r = add ? fc_workspace_open(".", cache, FC_WORKSPACE_WRITE, &ws, err) : fc_fail_errno(err, ENOMEM, "layers");
+
+    for (size_t i = 0; i < n && r == 0; i++)
+        add[i] = (struct fc_workspace_new_layer){.layer = layers[i], .locator = locators[i]};
+    return r < 0 || n == 0 ? r : fc_workspace_layers_add(ws, add, n, -1, err);
+}
+
+static int create(struct fc_cache *cache, const char *const *locators, struct fc_layer *const *layers, size_t n,
+                  struct fc_error *err)
+{
+    int r = fc_workspace_create(".", err);
+
+    if (r < 0)
+        return r;
+    r = stack(cache, locators, layers, n, err);
+    if (r < 0)
+        fc_remove_all(AT_FDCWD, FC_WORKSPACE_FOLDER); /* made a moment ago: nothing half-made is left */
+    return r;
+}
+
+static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
+{
+    struct fc_import_options import;
+    fc_auto(fc_free) const char **excludes = NULL;
+    fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
+    fc_auto(fc_free) char *here = fc_abspath(".");
+    struct fc_layer **layers = NULL;
+    size_t n = args->n_operands;
+    int r = cli_import_options(cli, args, &import, &excludes, err);
+
+    if (r < 0)
+        return r;
+    if (access(FC_WORKSPACE_FOLDER, F_OK) == 0) {
+        cli_hint(cli, "next: fccompose layer add LAYER..., or fccompose status");
+        return fc_fail(err, EEXIST, "%s is a workspace already", here ? here : ".");
+    }
+    r = fc_cache_open(NULL, &cache, err);
+    if (r == 0)
+        r = cli_import(cli, cache, args->operands, n, &import, &layers, err);
+    if (r < 0)
+        return r;
+    r = create(cache, args->operands, layers, n, err);
+    cli_layers_free(layers, n);
+    if (r < 0)
+        return r;
+    cli_say(cli, "workspace %s: %zu layer%s", here ? here : ".", n, n == 1 ? "" : "s");
+    cli_say(cli, n ? "next: fccompose mount" : "next: fccompose layer add LAYER...");
+    return 0;
+}
+
+static const struct cli_example examples[] = {
+    {"A tarball, and a directory of your own above it", "fccompose init alpine-minirootfs.tar.gz --owner 0:0 dir:overlay"},
+    {"No download at all", "fccompose init builtin:busybox"},
+    {"From another program", "docker export CONTAINER | fccompose init -"},
+    {0},
+};
+
+const struct cli_command cmd_init = {
+    .name = "init",
+    .group = CLI_GROUP_STACK,
+    .summary = "Make a workspace from layers",
+    .usage = "[OPTIONS] [LAYER...]",
+    .options = options,
+    .about = "The workspace is made in the current directory (or -C DIR). Layers come lowest first; each is imported into the "
+             "cache once and never changes. A LAYER is:\n\n"
+             "  FILE             a tar, plain or compressed with gzip, zstd, xz or bzip2\n"
+             "  -                the same from standard input\n"
+             "  dir:DIR          a directory\n"
+             "  builtin:busybox  a small system that boots, made from this host's static busybox\n"
+             "  sha256:HEX       a layer that is in the cache",
+    .examples = examples,
+    .min_operands = 0,
+    .max_operands = -1,
+    .completes = CLI_WORD_LAYER,
+    .run = run,
+};

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fccompose pull: bring layers back that the stack needs and the cache lacks. */
+#include "cli/cli.h"
+#include "layer/layer.h"
+#include "workspace/workspace.h"
+
+static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
+{
+    fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
+    fc_auto(fc_free) char *dir = NULL;
+    int r = fc_workspace_find(NULL, &dir, err);
+
+    (void)args;
+    if (r == 0)
+        r = fc_cache_open(NULL, &cache, err);
+    if (r == 0)
+        r = fc_workspace_pull(dir, cache, cli->progress, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        cli_say(cli, "every layer is in the cache");
+    else
+        cli_say(cli, "%d layer%s imported", r, r == 1 ? "" : "s");
+    return 0;
+}
+
+const struct cli_command cmd_pull = {
+    .name = "pull",
+    .group = CLI_GROUP_STACK,
+    .summary = "Import again what the stack needs and the cache lacks",
+    .usage = "",
+    .about = "For a workspace that came from another machine, or after the cache was emptied: layers are imported from where "
+             "they came from, and must be the same bytes.",
+    .min_operands = 0,
+    .max_operands = 0,
+    .run = run,
+};
