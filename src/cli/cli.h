@@ -61,13 +61,13 @@ struct cli_args;
 struct cli_command {
     const char *name; /**< as typed, "layer add" for one below another */
     enum cli_group group;
-    const char *summary;                     /**< one line, no full stop */
-    const char *usage;                       /**< what follows the name; lines are alternatives */
-    const struct cli_option *options;        /**< may be NULL */
-    const char *about;                       /**< paragraphs, separated by empty lines; a line that begins with a space is kept */
-    const struct cli_example *examples;      /**< may be NULL; ends with an all-zero one */
-    const struct cli_command *const *subs;   /**< commands below this one, NULL-terminated; then there is no run */
-    int min_operands, max_operands;          /**< max -1: any number */
+    const char *summary;              /**< one line, no full stop */
+    const char *usage;                /**< what follows the name; lines are alternatives */
+    const struct cli_option *options; /**< may be NULL */
+    const char *about; /**< paragraphs, separated by empty lines; a line that begins with a space is kept */
+    const struct cli_example *examples;    /**< may be NULL; ends with an all-zero one */
+    const struct cli_command *const *subs; /**< commands below this one, NULL-terminated; then there is no run */
+    int min_operands, max_operands;        /**< max -1: any number */
     enum cli_complete completes;
     /** Returns an exit status, or a negative errno with words in @err, or what cli_usage() returned. */
     int (*run)(struct cli *cli, const struct cli_args *args, struct fc_error *err);
@@ -81,17 +81,23 @@ extern const struct cli_option cli_global_options[];
 extern const char *const cli_group_titles[CLI_N_GROUPS];
 
 /** How to show progress. */
-enum cli_progress_mode { CLI_PROGRESS_AUTO, CLI_PROGRESS_TTY, CLI_PROGRESS_PLAIN, CLI_PROGRESS_JSON, CLI_PROGRESS_QUIET };
+enum cli_progress_mode {
+    CLI_PROGRESS_AUTO,
+    CLI_PROGRESS_TTY,
+    CLI_PROGRESS_PLAIN,
+    CLI_PROGRESS_JSON,
+    CLI_PROGRESS_QUIET
+};
 
 /** What every command is handed. */
 struct cli {
     const char *dir; /**< -C, or NULL */
     bool quiet, verbose, json;
     enum cli_progress_mode progress_mode;
-    bool color;      /**< on stderr and stdout, by NO_COLOR and terminals */
-    struct fc_progress *progress;       /**< NULL when quiet */
-    const struct cli_command *command;  /**< the one that runs */
-    char hint[512];  /**< the next step, printed below an error */
+    bool color;                        /**< on stderr and stdout, by NO_COLOR and terminals */
+    struct fc_progress *progress;      /**< NULL when quiet */
+    const struct cli_command *command; /**< the one that runs */
+    char hint[512];                    /**< the next step, printed below an error */
 };
 
 /* options.c */
@@ -125,6 +131,12 @@ bool cli_has(const struct cli_args *args, int id);
 const char *cli_value(const struct cli_args *args, int id);
 /** Values of option @id in order, NULL-terminated; caller frees the array. *ret_n may be NULL. NULL when out of memory. */
 const char **cli_values(const struct cli_args *args, int id, size_t *ret_n);
+
+/**
+ * Layers as `freeze -l A -l B C OUT` gives them: values of @id and operands in the order that they were typed, the last
+ * operand left out if @but_last. NULL-terminated; caller frees the array. NULL when out of memory.
+ */
+const char **cli_layers_of(const struct cli_args *args, int id, bool but_last, size_t *ret_n);
 
 /* print.c */
 
@@ -161,7 +173,8 @@ int cli_parse_octal(const char *what, const char *text, uint32_t *ret, struct fc
 int cli_parse_owner(const char *what, const char *text, bool *ret_have_uid, uint32_t *ret_uid, bool *ret_have_gid,
                     uint32_t *ret_gid, struct fc_error *err);
 /** UID:GID, both. */
-int cli_parse_full_owner(const char *what, const char *text, uint32_t *ret_uid, uint32_t *ret_gid, struct fc_error *err);
+int cli_parse_full_owner(const char *what, const char *text, uint32_t *ret_uid, uint32_t *ret_gid,
+                         struct fc_error *err);
 /** A UUID. */
 int cli_parse_uuid(const char *what, const char *text, uint8_t ret[16], struct fc_error *err);
 /** $SOURCE_DATE_EPOCH, or @fallback when it is not set. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fccompose chown: change owners in the tree. */
+#include "cli/commands.h"
 #include "cli/editor.h"
 
 static const struct cli_option options[] = {

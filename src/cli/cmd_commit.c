@@ -2,6 +2,7 @@
 /* fccompose commit: make the edits a layer. */
 #include <errno.h>
 
+#include "cli/commands.h"
 #include "cli/json.h"
 #include "layer/layer.h"
 #include "workspace/workspace.h"
@@ -16,8 +17,6 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 
     if (r == 0)
         r = fc_workspace_open(NULL, cache, FC_WORKSPACE_WRITE, &ws, err);
-    if (r == -EBUSY)
-        cli_hint(cli, "next: fccompose umount, then again: the stack of a mounted workspace cannot change");
     if (r == 0)
         r = fc_workspace_commit(ws, args->operands[0], &diffid, err);
     if (r < 0)
@@ -39,7 +38,8 @@ const struct cli_command cmd_commit = {
     .group = CLI_GROUP_LIVE,
     .summary = "Make the edits a layer on top of the stack",
     .usage = "NAME",
-    .about = "The layer is an OCI layer with whiteouts; the edits are empty afterwards and the tree is the same as before. The "
+    .about = "The layer is an OCI layer with whiteouts; the edits are empty afterwards and the tree is the same as "
+             "before. The "
              "workspace must not be mounted.",
     .examples = examples,
     .min_operands = 1,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/commands.h"
 #include "cli/editor.h"
 
 enum { OPT_CP_OWNER = CLI_LONG_ONLY, OPT_CP_MODE };
@@ -90,7 +91,8 @@ const struct cli_command cmd_cp = {
     .summary = "Copy files of this host into the tree",
     .usage = "[OPTIONS] SOURCE... DEST",
     .options = options,
-    .about = "SOURCE is a path of this host, DEST a path of the tree. When DEST is a directory the copy goes into it. Modes, "
+    .about = "SOURCE is a path of this host, DEST a path of the tree. When DEST is a directory the copy goes into it. "
+             "Modes, "
              "times, extended attributes, hard links and holes come along; owners do when asked for.\n\n"
              "Needs no mount; while the workspace is mounted the mount shows the change at once.",
     .examples = examples,

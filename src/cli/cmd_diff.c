@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/view.h"
 #include "entry/entry.h"
@@ -22,8 +23,9 @@ static const struct {
     unsigned bit;
     const char *name;
 } parts[] = {
-    {FC_CHANGED_CONTENT, "content"}, {FC_CHANGED_MODE, "mode"},   {FC_CHANGED_OWNER, "owner"}, {FC_CHANGED_MTIME, "mtime"},
-    {FC_CHANGED_XATTRS, "xattrs"},   {FC_CHANGED_LINKS, "links"}, {FC_CHANGED_RDEV, "device"},
+    {FC_CHANGED_CONTENT, "content"}, {FC_CHANGED_MODE, "mode"},     {FC_CHANGED_OWNER, "owner"},
+    {FC_CHANGED_MTIME, "mtime"},     {FC_CHANGED_XATTRS, "xattrs"}, {FC_CHANGED_LINKS, "links"},
+    {FC_CHANGED_RDEV, "device"},
 };
 
 static const char letters[] = {
@@ -59,7 +61,7 @@ static bool wanted(const struct printer *p, const char *path)
 static uint32_t type_of(const struct printer *p, const struct fc_change *c)
 {
     if (c->now != FC_TREE_NONE)
-        return fc_snapshot_inodes(p->view->snapshot, NULL)[c->now].mode & S_IFMT;
+        return cli_inodes(p->view->snapshot)[c->now].mode & S_IFMT;
     return fc_tree_inodes(p->view->tree, NULL)[c->lower].mode & S_IFMT;
 }
 
@@ -179,10 +181,13 @@ const struct cli_command cmd_diff = {
     .summary = "Show what the edits change",
     .usage = "[OPTIONS] [PATH...]",
     .options = options,
-    .about = "One line a change, in path order: A added, M modified (and what of it), D deleted with all below it, T replaced by "
-             "another type. Control bytes, bytes that are not UTF-8 and backslashes in names are printed as \\xHH and \\\\; with "
-             "-z names are printed as they are. In JSON a name that is not UTF-8 has U+FFFD for its bad bytes, and all its "
-             "bytes in hexadecimal under path_hex.",
+    .about =
+        "One line a change, in path order: A added, M modified (and what of it), D deleted with all below it, T "
+        "replaced by "
+        "another type. Control bytes, bytes that are not UTF-8 and backslashes in names are printed as \\xHH and \\\\; "
+        "with "
+        "-z names are printed as they are. In JSON a name that is not UTF-8 has U+FFFD for its bad bytes, and all its "
+        "bytes in hexadecimal under path_hex.",
     .examples = examples,
     .min_operands = 0,
     .max_operands = -1,

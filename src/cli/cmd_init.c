@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "cli/commands.h"
 #include "cli/view.h"
 #include "layer/layer.h"
 #include "workspace/workspace.h"
@@ -70,7 +71,8 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 }
 
 static const struct cli_example examples[] = {
-    {"A tarball, and a directory of your own above it", "fccompose init alpine-minirootfs.tar.gz --owner 0:0 dir:overlay"},
+    {"A tarball, and a directory of your own above it",
+     "fccompose init alpine-minirootfs.tar.gz --owner 0:0 dir:overlay"},
     {"No download at all", "fccompose init builtin:busybox"},
     {"From another program", "docker export CONTAINER | fccompose init -"},
     {0},
@@ -82,7 +84,8 @@ const struct cli_command cmd_init = {
     .summary = "Make a workspace from layers",
     .usage = "[OPTIONS] [LAYER...]",
     .options = options,
-    .about = "The workspace is made in the current directory (or -C DIR). Layers come lowest first; each is imported into the "
+    .about = "The workspace is made in the current directory (or -C DIR). Layers come lowest first; each is imported "
+             "into the "
              "cache once and never changes. A LAYER is:\n\n"
              "  FILE             a tar, plain or compressed with gzip, zstd, xz or bzip2\n"
              "  -                the same from standard input\n"

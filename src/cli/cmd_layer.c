@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/view.h"
 #include "layer/layer.h"
@@ -17,15 +18,13 @@ static const struct cli_option add_options[] = {
     {0, 0, NULL, NULL, NULL, 0},
 };
 
-static int open_for(struct cli *cli, enum fc_workspace_mode mode, struct fc_cache **ret_cache, struct fc_workspace **ret_ws,
+static int open_for(enum fc_workspace_mode mode, struct fc_cache **ret_cache, struct fc_workspace **ret_ws,
                     struct fc_error *err)
 {
     int r = fc_cache_open(NULL, ret_cache, err);
 
     if (r == 0)
         r = fc_workspace_open(NULL, *ret_cache, mode, ret_ws, err);
-    if (r == -EBUSY)
-        cli_hint(cli, "next: fccompose umount, then again: the stack of a mounted workspace cannot change");
     return r;
 }
 
@@ -84,8 +83,6 @@ static int run_add(struct cli *cli, const struct cli_args *args, struct fc_error
     if (r < 0)
         return r;
     r = fc_workspace_open(dir, cache, FC_WORKSPACE_WRITE, &ws, err);
-    if (r == -EBUSY)
-        cli_hint(cli, "next: fccompose umount, then again: the stack of a mounted workspace cannot change");
     if (r == 0)
         r = add(cli, args, ws, layers, at ? (int)position : -1, err);
     cli_layers_free(layers, args->n_operands);
@@ -96,7 +93,7 @@ static int run_rm(struct cli *cli, const struct cli_args *args, struct fc_error 
 {
     fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
     fc_auto(fc_workspace_free) struct fc_workspace *ws = NULL;
-    int r = open_for(cli, FC_WORKSPACE_WRITE, &cache, &ws, err);
+    int r = open_for(FC_WORKSPACE_WRITE, &cache, &ws, err);
 
     for (size_t i = 0; i < args->n_operands && r == 0; i++) {
         uint32_t position;
@@ -119,7 +116,7 @@ static int run_mv(struct cli *cli, const struct cli_args *args, struct fc_error 
     int r = cli_parse_number("layer mv", args->operands[1], 65535, &to, err);
 
     if (r == 0)
-        r = open_for(cli, FC_WORKSPACE_WRITE, &cache, &ws, err);
+        r = open_for(FC_WORKSPACE_WRITE, &cache, &ws, err);
     if (r == 0)
         r = fc_workspace_layer_find(ws, args->operands[0], &from, err);
     if (r == 0)
@@ -170,7 +167,7 @@ static int run_ls(struct cli *cli, const struct cli_args *args, struct fc_error 
     const struct fc_tree *tree;
     json_t *list = NULL;
     uint32_t n;
-    int r = open_for(cli, FC_WORKSPACE_READ, &cache, &ws, err);
+    int r = open_for(FC_WORKSPACE_READ, &cache, &ws, err);
 
     (void)args;
     if (r < 0)
@@ -217,7 +214,8 @@ static const struct cli_command cmd_layer_rm = {
     .group = CLI_GROUP_STACK,
     .summary = "Take layers out of the stack",
     .usage = "N|NAME|DIGEST...",
-    .about = "The layer stays in the cache. Edits are carried over as by `layer add`. Of several layers each is found after the "
+    .about = "The layer stays in the cache. Edits are carried over as by `layer add`. Of several layers each is found "
+             "after the "
              "ones before it are gone.",
     .min_operands = 1,
     .max_operands = -1,

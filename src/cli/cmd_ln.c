@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fccompose ln: make hard and symbolic links in the tree. */
+#include "cli/commands.h"
 #include "cli/editor.h"
 
 static const struct cli_option options[] = {
@@ -27,8 +28,9 @@ const struct cli_command cmd_ln = {
     .summary = "Make links in the tree",
     .usage = "[-f] TARGET LINK\n-s [-f] TEXT LINK",
     .options = options,
-    .about = "LINK becomes another name of the file TARGET, or, with -s, a symbolic link that says TEXT. When LINK is a "
-             "directory the link is made in it.",
+    .about =
+        "LINK becomes another name of the file TARGET, or, with -s, a symbolic link that says TEXT. When LINK is a "
+        "directory the link is made in it.",
     .examples = examples,
     .min_operands = 2,
     .max_operands = 2,

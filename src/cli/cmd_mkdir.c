@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fccompose mkdir: make directories in the tree. */
+#include "cli/commands.h"
 #include "cli/editor.h"
 
 enum { OPT_MKDIR_OWNER = CLI_LONG_ONLY };

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/commands.h"
 #include "cli/editor.h"
 
 enum { OPT_MKNOD_OWNER = CLI_LONG_ONLY };
@@ -29,7 +30,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 {
     struct fc_verb verb = {.kind = FC_VERB_MKNOD, .fd = -1};
     uint64_t major = 0, minor = 0;
-    uint32_t type, mode = 0644;
+    uint32_t type = 0, mode = 0644;
     const char *mode_text = cli_value(args, 'm');
     bool device;
     int r = parse_type(args->operands[1], &type, err);
@@ -38,7 +39,8 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
         return r;
     device = S_ISBLK(type) || S_ISCHR(type);
     if (args->n_operands != (device ? 4u : 2u))
-        return cli_usage(err, device ? "mknod: a device needs MAJOR and MINOR" : "mknod: only devices have MAJOR and MINOR");
+        return cli_usage(err,
+                         device ? "mknod: a device needs MAJOR and MINOR" : "mknod: only devices have MAJOR and MINOR");
     if (device) {
         r = cli_parse_number("MAJOR", args->operands[2], 0xfff, &major, err);
         if (r == 0)
@@ -68,7 +70,8 @@ const struct cli_command cmd_mknod = {
     .summary = "Make device nodes, FIFOs and sockets in the tree",
     .usage = "[OPTIONS] PATH b|c MAJOR MINOR\n[OPTIONS] PATH p|s|f",
     .options = options,
-    .about = "b is a block device, c a character device, p a FIFO, s a socket, f an empty file. Needs no privilege: the node "
+    .about = "b is a block device, c a character device, p a FIFO, s a socket, f an empty file. Needs no privilege: "
+             "the node "
              "exists in the tree and in the image, not on this host.",
     .examples = examples,
     .min_operands = 2,

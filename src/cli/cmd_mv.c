@@ -2,6 +2,7 @@
 /* fccompose mv: rename in the tree. */
 #include <errno.h>
 
+#include "cli/commands.h"
 #include "cli/editor.h"
 
 static const struct cli_option options[] = {

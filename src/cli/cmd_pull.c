@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fccompose pull: bring layers back that the stack needs and the cache lacks. */
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "layer/layer.h"
 #include "workspace/workspace.h"
 
@@ -29,7 +29,8 @@ const struct cli_command cmd_pull = {
     .group = CLI_GROUP_STACK,
     .summary = "Import again what the stack needs and the cache lacks",
     .usage = "",
-    .about = "For a workspace that came from another machine, or after the cache was emptied: layers are imported from where "
+    .about = "For a workspace that came from another machine, or after the cache was emptied: layers are imported from "
+             "where "
              "they came from, and must be the same bytes.",
     .min_operands = 0,
     .max_operands = 0,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/commands.h"
 #include "cli/editor.h"
 #include "cli/view.h"
 #include "entry/entry.h"

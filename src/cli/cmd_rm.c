@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fccompose rm: remove from the tree. */
+#include "cli/commands.h"
 #include "cli/editor.h"
 
 static const struct cli_option options[] = {
@@ -13,8 +14,8 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 {
     struct fc_verb verb = {.kind = FC_VERB_RM, .fd = -1};
 
-    verb.flags = (cli_has(args, 'r') || cli_has(args, 'R') ? FC_VERB_RECURSIVE : 0u) |
-                 (cli_has(args, 'f') ? FC_VERB_FORCE : 0u);
+    verb.flags =
+        (cli_has(args, 'r') || cli_has(args, 'R') ? FC_VERB_RECURSIVE : 0u) | (cli_has(args, 'f') ? FC_VERB_FORCE : 0u);
     return cli_edit_each(cli, &verb, args->operands, args->n_operands, err);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/commands.h"
 #include "cli/json.h"
 #include "fuse/fuse.h"
 #include "layer/layer.h"
@@ -72,8 +73,8 @@ static void put_mount(const struct fc_workspace *ws, const struct fc_workspace_s
     }
     if (asprintf(&rootfs, "%s/rootfs", fc_workspace_dir(ws)) < 0)
         rootfs = NULL;
-    printf("mount      %s\n", rootfs && fc_mount_probe(rootfs) == 2 ? "dead: its process has ended (fccompose umount cleans up)"
-                                                                    : "none");
+    printf("mount      %s\n",
+           rootfs && fc_mount_probe(rootfs) == 2 ? "dead: its process has ended (fccompose umount cleans up)" : "none");
 }
 
 static int as_text(struct fc_workspace *ws, const struct fc_workspace_status *s, struct fc_error *err)
@@ -96,7 +97,7 @@ static int as_text(struct fc_workspace *ws, const struct fc_workspace_status *s,
     }
     put_mount(ws, s);
     if (s->n_inodes || s->n_names)
-        printf("edits      %llu objects, %llu names, %s of content (fccompose diff shows them)\n",
+        printf("edits      objects %llu, names %llu, content %s (fccompose diff shows them)\n",
                (unsigned long long)s->n_inodes, (unsigned long long)s->n_names, cli_size(size, s->data_bytes));
     else
         printf("edits      none\n");

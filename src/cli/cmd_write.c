@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "cli/commands.h"
 #include "cli/editor.h"
 
 enum { OPT_WRITE_OWNER = CLI_LONG_ONLY };
@@ -65,7 +66,8 @@ const struct cli_command cmd_write = {
     .summary = "Set or extend the content of a file of the tree",
     .usage = "[OPTIONS] PATH [TEXT]",
     .options = options,
-    .about = "The content is TEXT and a newline, or, without TEXT, standard input as it is. The file appears whole or not at all.",
+    .about = "The content is TEXT and a newline, or, without TEXT, standard input as it is. The file appears whole or "
+             "not at all.",
     .examples = examples,
     .min_operands = 1,
     .max_operands = 2,

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "cli/commands.h"
 #include "cli/editor.h"
 #include "cli/json.h"
 #include "cli/view.h"
@@ -115,8 +116,8 @@ static void put_value(FILE *to, const void *value, size_t size)
 
 static int list(struct cli *cli, const struct cli_view *v, uint32_t inode, struct fc_error *err)
 {
-    const struct fc_snap_inode *i = &fc_snapshot_inodes(v->snapshot, NULL)[inode];
-    const struct fc_xattr *x = fc_snapshot_xattrs(v->snapshot, NULL) + i->first_xattr;
+    const struct fc_snap_inode *i = &cli_inodes(v->snapshot)[inode];
+    const struct fc_xattr *x = cli_xattrs(v->snapshot) + i->first_xattr;
     json_t *o = cli->json ? json_object() : NULL;
 
     for (uint32_t n = 0; n < i->n_xattrs; n++) {
@@ -164,7 +165,8 @@ static const struct cli_command cmd_xattr_set = {
     .summary = "Set an extended attribute",
     .usage = "[OPTIONS] PATH NAME VALUE",
     .options = change_options,
-    .about = "VALUE is text, 0x and hexadecimal digits, or 0s and base64, as setfattr takes it. security.* and trusted.* need "
+    .about = "VALUE is text, 0x and hexadecimal digits, or 0s and base64, as setfattr takes it. security.* and "
+             "trusted.* need "
              "no privilege here.",
     .examples = set_examples,
     .min_operands = 3,
@@ -194,8 +196,9 @@ static const struct cli_command cmd_xattr_ls = {
     .summary = "List the extended attributes of an object",
     .usage = "[-h] [--json] PATH",
     .options = ls_options,
-    .about = "One line each, NAME=VALUE; a value that is not plain text is in hexadecimal after 0x. JSON has all values in "
-             "hexadecimal.",
+    .about =
+        "One line each, NAME=VALUE; a value that is not plain text is in hexadecimal after 0x. JSON has all values in "
+        "hexadecimal.",
     .min_operands = 1,
     .max_operands = 1,
     .run = run_ls,

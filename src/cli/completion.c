@@ -45,7 +45,11 @@ static void put_option_words(FILE *to, const struct cli_option *options)
     }
 }
 
-static bool is_choice(const struct cli_option *o) { return o->metavar && strchr(o->metavar, '|') && strspn(o->metavar, "abcdefghijklmnopqrstuvwxyz|") == strlen(o->metavar); }
+static bool is_choice(const struct cli_option *o)
+{
+    return o->metavar && strchr(o->metavar, '|') &&
+           strspn(o->metavar, "abcdefghijklmnopqrstuvwxyz|") == strlen(o->metavar);
+}
 
 /* bash: "NAME" is the words of the command; one case branch each. */
 static void bash_values(FILE *to, const struct cli_option *options)
@@ -83,7 +87,7 @@ static void bash_case(FILE *to, const struct cli_command *c)
     fputs("' options='", to);
     put_option_words(to, c->options);
     fprintf(to, "' files=%s ;;\n",
-            c->completes == CLI_WORD_DIR                                       ? "d"
+            c->completes == CLI_WORD_DIR                                      ? "d"
             : c->completes == CLI_WORD_FILE || c->completes == CLI_WORD_LAYER ? "f"
                                                                               : "''");
 }
@@ -92,7 +96,8 @@ static void bash(FILE *to)
 {
     fputs("# bash completion for fccompose: source <(fccompose completion bash)\n"
           "_fccompose()\n{\n"
-          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} name='' w i words='' options='' files=''\n"
+          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} name='' w i words='' options='' "
+          "files=''\n"
           "    COMPREPLY=()\n"
           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
           "        w=${COMP_WORDS[i]}\n"

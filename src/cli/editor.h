@@ -8,7 +8,7 @@
 
 /** An open editor. All zero is a closed one. */
 struct cli_editor {
-    char *socket;            /**< of the mount process that serves the workspace, else NULL */
+    char *socket; /**< of the mount process that serves the workspace, else NULL */
     struct fc_cache *cache;
     struct fc_workspace *ws; /**< opened for writing, when it is not mounted */
 };

@@ -102,9 +102,11 @@ static void put_options(FILE *to, const char *title, const struct cli_option *op
         if (!o->name)
             snprintf(left, sizeof(left), "  -%c%s%s", o->letter, o->metavar ? " " : "", o->metavar ? o->metavar : "");
         else if (o->letter)
-            snprintf(left, sizeof(left), "  -%c, --%s%s%s", o->letter, o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
+            snprintf(left, sizeof(left), "  -%c, --%s%s%s", o->letter, o->name, o->metavar ? " " : "",
+                     o->metavar ? o->metavar : "");
         else
-            snprintf(left, sizeof(left), "      --%s%s%s", o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
+            snprintf(left, sizeof(left), "      --%s%s%s", o->name, o->metavar ? " " : "",
+                     o->metavar ? o->metavar : "");
         n = strlen(left);
         fputs(left, to);
         if (n + 2 > COLUMN)
@@ -165,9 +167,11 @@ static void program_help(const struct cli *cli, FILE *to)
 {
     const char *bold = cli->color && to == stdout ? "\033[1m" : "", *plain = *bold ? "\033[0m" : "";
 
-    fprintf(to, "Usage: fccompose [OPTIONS] COMMAND [ARGUMENTS]\n\n"
-                "Stack root file system layers, edit them as a live tree, and write the result as a disk image for a microVM:\n"
-                "no root, no loop device, no container daemon.\n");
+    fprintf(
+        to,
+        "Usage: fccompose [OPTIONS] COMMAND [ARGUMENTS]\n\n"
+        "Stack root file system layers, edit them as a live tree, and write the result as a disk image for a microVM:\n"
+        "no root, no loop device, no container daemon.\n");
     for (int g = 0; g < CLI_N_GROUPS; g++) {
         fprintf(to, "\n%s%s%s\n", bold, cli_group_titles[g], plain);
         for (size_t i = 0; cli_commands[i]; i++)

@@ -11,7 +11,7 @@ enum { MAX_LINKS = 40, CHUNK = 1 << 20 };
 
 static uint32_t child(const struct fc_snapshot *s, const struct fc_snap_inode *dir, const char *name, size_t len)
 {
-    const struct fc_snap_dentry *dentries = fc_snapshot_dentries(s, NULL) + dir->first_dentry;
+    const struct fc_snap_dentry *dentries = cli_dentries(s) + dir->first_dentry;
     uint32_t low = 0, high = dir->n_dentries;
 
     while (low < high) {
@@ -49,7 +49,7 @@ static int splice(struct fc_buf *path, size_t at, const char *target)
 
 static int walk(const struct fc_snapshot *s, struct fc_buf *path, bool follow, uint32_t *ret_inode)
 {
-    const struct fc_snap_inode *inodes = fc_snapshot_inodes(s, NULL);
+    const struct fc_snap_inode *inodes = cli_inodes(s);
     uint32_t at = 0, next;
     size_t pos = 0;
     int links = 0, r;
@@ -140,9 +140,9 @@ static int put_extent(int source, const struct fc_snap_extent *e, uint64_t lengt
 
 int cli_view_cat(const struct cli_view *v, uint32_t inode, int fd, struct fc_error *err)
 {
-    const struct fc_snap_inode *i = &fc_snapshot_inodes(v->snapshot, NULL)[inode];
-    const struct fc_snap_extent *extents = fc_snapshot_extents(v->snapshot, NULL) + i->first_extent;
-    const struct fc_snap_source *sources = fc_snapshot_sources(v->snapshot, NULL);
+    const struct fc_snap_inode *i = &cli_inodes(v->snapshot)[inode];
+    const struct fc_snap_extent *extents = cli_extents(v->snapshot) + i->first_extent;
+    const struct fc_snap_source *sources = cli_sources(v->snapshot);
     fc_auto(fc_free) char *buffer = malloc(CHUNK);
     uint64_t at = 0;
     int r = buffer ? 0 : -ENOMEM;

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/io.h"
+#include "cli/commands.h"
 
 /* Descriptors 0, 1 and 2 always stand for something, so that no file of ours is taken for a standard stream. */
 static void keep_standard_streams(void)
@@ -47,8 +48,8 @@ static int unknown_command(const char *word, const struct cli_command *parent, s
 static int check_operands(const struct cli_command *c, const struct cli_args *args, struct fc_error *err)
 {
     if (args->n_operands < (size_t)c->min_operands)
-        return cli_usage(err, args->n_operands ? "%s: something is missing after %s" : "%s: something is missing", c->name,
-                         args->n_operands ? args->operands[args->n_operands - 1] : "");
+        return cli_usage(err, args->n_operands ? "%s: something is missing after %s" : "%s: something is missing",
+                         c->name, args->n_operands ? args->operands[args->n_operands - 1] : "");
     if (c->max_operands >= 0 && args->n_operands > (size_t)c->max_operands)
         return cli_usage(err, "%s: %s is one word too many", c->name, args->operands[c->max_operands]);
     return 0;
@@ -61,6 +62,16 @@ static int help_or_version(const struct cli *cli, const struct cli_command *comm
     else
         cli_help(cli, command, stdout);
     return cli_flush(err);
+}
+
+/* -C, as git and make take it: before anything looks at a path. init makes the directory. */
+static int change_directory(const struct cli *cli, const struct cli_command *command, struct fc_error *err)
+{
+    int r = cli->dir && command == &cmd_init ? fc_mkdir_all(cli->dir, err) : 0;
+
+    if (r == 0 && cli->dir && chdir(cli->dir) < 0)
+        r = fc_fail_errno(err, errno, "-C %s", cli->dir);
+    return r;
 }
 
 static int run_sub(struct cli *cli, const struct cli_command *parent, int argc, char **argv, struct fc_error *err);
@@ -81,6 +92,8 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
         r = run_sub(cli, command, argc - next, argv + next, err);
     else
         r = check_operands(command, &args, err);
+    if (r == 0 && !command->subs)
+        r = change_directory(cli, command, err);
     if (r == 0 && !command->subs) {
         cli_log_to_stderr(cli->verbose);
         cli->progress = cli->quiet ? NULL : cli_progress_new(cli->progress_mode);
@@ -143,6 +156,8 @@ int main(int argc, char **argv)
         }
         return r;
     }
+    if (err.code == EPIPE && !err.msg[0])
+        return CLI_FAILED;
     if (r == -CLI_EUSAGE && !cli.hint[0])
         cli_hint(&cli, "usage: fccompose help%s%s", cli.command ? " " : "", cli.command ? cli.command->name : "");
     cli_print_error(&cli, &err);

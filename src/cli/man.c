@@ -85,12 +85,13 @@ static void put_page_name(FILE *to, const char *name)
 
 static void put_end(FILE *to)
 {
-    fputs(".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage.\n"
-          ".SH ENVIRONMENT\n"
-          ".TP\n\\fBFCCOMPOSE_CACHE\\fR\nwhere layers are kept; else $XDG_CACHE_HOME/fccompose, else ~/.cache/fccompose\n"
-          ".TP\n\\fBSOURCE_DATE_EPOCH\\fR\nseconds since 1970 for times that are not given by a layer or an edit\n"
-          ".TP\n\\fBNO_COLOR\\fR, \\fBCI\\fR\nno colours; no moving progress bar\n",
-          to);
+    fputs(
+        ".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage.\n"
+        ".SH ENVIRONMENT\n"
+        ".TP\n\\fBFCCOMPOSE_CACHE\\fR\nwhere layers are kept; else $XDG_CACHE_HOME/fccompose, else ~/.cache/fccompose\n"
+        ".TP\n\\fBSOURCE_DATE_EPOCH\\fR\nseconds since 1970 for times that are not given by a layer or an edit\n"
+        ".TP\n\\fBNO_COLOR\\fR, \\fBCI\\fR\nno colours; no moving progress bar\n",
+        to);
 }
 
 static void command_page(const struct cli_command *c, FILE *to)
@@ -151,7 +152,8 @@ void cli_man(const struct cli_command *command, FILE *to)
     put_title(to, "");
     fputs(".SH NAME\nfccompose \\- root file systems for microVMs: layers, a live tree, a disk image\n"
           ".SH SYNOPSIS\n\\fBfccompose\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]\n"
-          ".SH DESCRIPTION\nStacks root file system layers, edits them as a live tree, and writes the result as a disk image.\n",
+          ".SH DESCRIPTION\nStacks root file system layers, edits them as a live tree, and writes the result as a disk "
+          "image.\n",
           to);
     for (int g = 0; g < CLI_N_GROUPS; g++) {
         fprintf(to, ".SS %s\n", cli_group_titles[g]);

@@ -73,7 +73,8 @@ static int complain(const struct tables *t, int said, const char *word, struct f
     bool is_long = strncmp(word, "--", 2) == 0;
 
     if (said == ':')
-        return is_long ? cli_usage(err, "option %s needs a value", word) : cli_usage(err, "option -%c needs a value", optopt);
+        return is_long ? cli_usage(err, "option %s needs a value", word)
+                       : cli_usage(err, "option -%c needs a value", optopt);
     if (!is_long)
         return cli_usage(err, "unknown option -%c", optopt);
     if (optopt)
@@ -208,4 +209,19 @@ const char **cli_values(const struct cli_args *args, int id, size_t *ret_n)
     if (ret_n)
         *ret_n = n;
     return values;
+}
+
+const char **cli_layers_of(const struct cli_args *args, int id, bool but_last, size_t *ret_n)
+{
+    const char **layers = calloc(args->n + 1, sizeof(*layers));
+    size_t n = 0, operand = 0;
+
+    for (size_t i = 0; layers && i < args->n; i++) {
+        if (args->args[i].id == 0 && ++operand == args->n_operands && but_last)
+            continue;
+        if (args->args[i].id == 0 || args->args[i].id == id)
+            layers[n++] = args->args[i].value;
+    }
+    *ret_n = n;
+    return layers;
 }

@@ -122,6 +122,8 @@ int cli_flush(struct fc_error *err)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return 0;
+    if (errno == EPIPE) /* the reader has seen enough: nothing to say */
+        return fc_fail(err, EPIPE, "%s", "");
     return fc_fail_errno(err, errno ? errno : EIO, "standard output");
 }
 

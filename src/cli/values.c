@@ -81,7 +81,8 @@ int cli_parse_owner(const char *what, const char *text, bool *ret_have_uid, uint
         }
     }
     if (*p || (!have_uid && !have_gid) || uid >= UINT32_MAX || gid >= UINT32_MAX)
-        return cli_usage(err, "%s: %s: expected UID:GID in numbers (names belong to the guest, not to this host)", what, text);
+        return cli_usage(err, "%s: %s: expected UID:GID in numbers (names belong to the guest, not to this host)", what,
+                         text);
     *ret_have_uid = have_uid;
     *ret_have_gid = have_gid;
     *ret_uid = have_uid ? (uint32_t)uid : *ret_uid;

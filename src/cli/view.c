@@ -101,12 +101,10 @@ static int open_layers(struct cli *cli, const char *const *locators, size_t n, s
     return fc_snapshot_of_tree(v->tree, &v->snapshot, err);
 }
 
-static int open_workspace(struct cli *cli, struct cli_view *v, struct fc_error *err)
+static int open_workspace(struct cli_view *v, struct fc_error *err)
 {
     int r = fc_workspace_open(NULL, v->cache, FC_WORKSPACE_READ, &v->ws, err);
 
-    if (r == -ENOENT)
-        cli_hint(cli, "next: fccompose init LAYER..., or give layers with -l");
     if (r < 0)
         return r;
     v->tree = fc_workspace_tree(v->ws);
@@ -119,7 +117,7 @@ int cli_view_open(struct cli *cli, const char *const *locators, size_t n, struct
     int r = fc_cache_open(NULL, &v.cache, err);
 
     if (r == 0)
-        r = n ? open_layers(cli, locators, n, &v, err) : open_workspace(cli, &v, err);
+        r = n ? open_layers(cli, locators, n, &v, err) : open_workspace(&v, err);
     if (r < 0) {
         cli_view_release(&v);
         return r;

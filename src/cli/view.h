@@ -10,11 +10,11 @@
 /** An open view. All zero is a closed one. */
 struct cli_view {
     struct fc_cache *cache;
-    struct fc_workspace *ws;     /**< NULL for layers from the command line */
+    struct fc_workspace *ws; /**< NULL for layers from the command line */
     struct fc_layer **layers;
     size_t n_layers;
     struct fc_tree *own_tree;
-    const struct fc_tree *tree;  /**< without the edits */
+    const struct fc_tree *tree; /**< without the edits */
     struct fc_snapshot *snapshot;
 };
 
@@ -38,12 +38,41 @@ int cli_view_cat(const struct cli_view *v, uint32_t inode, int fd, struct fc_err
 int cli_import_options(struct cli *cli, const struct cli_args *args, struct fc_import_options *ret,
                        const char ***ret_excludes, struct fc_error *err);
 
+/* Tables of a snapshot, where their length is not wanted. */
+static inline const struct fc_snap_inode *cli_inodes(const struct fc_snapshot *s)
+{
+    uint32_t n;
+    return fc_snapshot_inodes(s, &n);
+}
+static inline const struct fc_snap_dentry *cli_dentries(const struct fc_snapshot *s)
+{
+    uint32_t n;
+    return fc_snapshot_dentries(s, &n);
+}
+static inline const struct fc_snap_extent *cli_extents(const struct fc_snapshot *s)
+{
+    uint32_t n;
+    return fc_snapshot_extents(s, &n);
+}
+static inline const struct fc_xattr *cli_xattrs(const struct fc_snapshot *s)
+{
+    uint32_t n;
+    return fc_snapshot_xattrs(s, &n);
+}
+static inline const struct fc_snap_source *cli_sources(const struct fc_snapshot *s)
+{
+    uint32_t n;
+    return fc_snapshot_sources(s, &n);
+}
+
 /** Ids of import options. */
 enum { OPT_OWNER = CLI_LONG_ONLY + 200, OPT_EXCLUDE, OPT_CROSS_MOUNTS };
 /** Rows of import options for a command's table. */
 #define CLI_IMPORT_OPTIONS                                                                                             \
     {OPT_OWNER, 0, "owner", "UID:GID", "give everything in the layers this owner", 0},                                 \
-    {OPT_EXCLUDE, 0, "exclude", "PATTERN", "leave out what matches, for dir: layers; may be repeated", 0},         \
-    {OPT_CROSS_MOUNTS, 0, "cross-mounts", NULL, "walk into other file systems, for dir: layers", 0}
+        {OPT_EXCLUDE, 0, "exclude", "PATTERN", "leave out what matches, for dir: layers; may be repeated", 0},         \
+    {                                                                                                                  \
+        OPT_CROSS_MOUNTS, 0, "cross-mounts", NULL, "walk into other file systems, for dir: layers", 0                  \
+    }
 
 #endif

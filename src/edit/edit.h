@@ -35,21 +35,21 @@ struct fc_edit_inode {
     uint32_t mode, uid, gid, rdev_major, rdev_minor, nlink;
     uint64_t size;
     struct timespec atime, mtime, ctime, crtime;
-    bool lower_content;  /**< content (or symlink text) is still that of the lower inode with this number */
-    const char *target;  /**< symlink text, NUL-terminated, when not lower_content; else NULL */
+    bool lower_content; /**< content (or symlink text) is still that of the lower inode with this number */
+    const char *target; /**< symlink text, NUL-terminated, when not lower_content; else NULL */
 };
 
 /** Part of a file's content; what no extent covers is a hole. offset and source_offset are multiples of 4096. */
 struct fc_edit_extent {
     uint64_t offset, length; /**< length: multiple of 4096 except possibly where the file ends */
     uint64_t source_offset;
-    uint32_t source;         /**< FC_EDIT_DATA or a layer id */
+    uint32_t source; /**< FC_EDIT_DATA or a layer id */
 };
 
 /** A layer row. Rows stay while an extent or an inode number refers to them, also when the layer left the stack. */
 struct fc_edit_layer {
-    uint32_t id;         /**< > 0, never reused */
-    int position;        /**< in the stack, lowest 0; -1: no longer in it */
+    uint32_t id;  /**< > 0, never reused */
+    int position; /**< in the stack, lowest 0; -1: no longer in it */
     struct fc_digest diffid;
     const char *locator, *name;
     uint64_t first_ino;

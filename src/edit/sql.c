@@ -103,6 +103,7 @@ int fc_store_fail(struct fc_edit *e, struct fc_error *err, const char *what)
 {
     int r = fc_store_fail_db(e->db, sqlite3_extended_errcode(e->db), err, what);
 
+    e->was_full |= r == -ENOSPC;
     return err ? fc_wrap(err, "%s", e->dir) : r;
 }
 

@@ -54,6 +54,7 @@ struct fc_edit {
     sqlite3 *db;
     sqlite3_stmt *stmts[FC_STMT_N];
     bool in_tx;
+    bool was_full;       /* a call failed for lack of disk space */
     bool layers_changed; /* in this transaction: reload them on rollback */
 
     struct fc_edit_layer *layers; /* locator and name are one allocation each */

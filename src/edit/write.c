@@ -75,6 +75,10 @@ void fc_edit_rollback(struct fc_edit *e)
     if (!sqlite3_get_autocommit(e->db))
         fc_store_run_id(e, FC_STMT_ROLLBACK, "cannot roll back", NULL);
     end_tx(e, false);
+    /* On a full disk the log gives its room back, so that what frees space can be committed. */
+    if (e->was_full)
+        sqlite3_wal_checkpoint_v2(e->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    e->was_full = false;
 }
 
 static int bind_time(sqlite3_stmt *s, int i, struct timespec t)

@@ -13,7 +13,8 @@
 
 enum { CHUNK = 1 << 18 };
 
-int fc_emitter_init(struct fc_emitter *e, const struct fc_snapshot *s, fc_tar_sink sink, void *arg, struct fc_error *err)
+int fc_emitter_init(struct fc_emitter *e, const struct fc_snapshot *s, fc_tar_sink sink, void *arg,
+                    struct fc_error *err)
 {
     uint32_t n;
 

@@ -94,7 +94,7 @@ static void put_checksum(const struct fc_ext4_planner *p, struct ext2_inode_larg
     uint32_t crc = ext2fs_crc32c_le(fc_ext4_ino_seed(p, ino), (unsigned char *)to, p->options.inode_size);
 
     to->osd2.linux2.l_i_checksum_lo = (uint16_t)crc;
-    if (p->options.inode_size > EXT2_GOOD_OLD_INODE_SIZE)
+    if (p->options.inode_size > EXT2_GOOD_OLD_INODE_SIZE && to->i_extra_isize) /* reserved inodes have none */
         to->i_checksum_hi = (uint16_t)(crc >> 16);
 }
 

@@ -8,7 +8,9 @@
 #include "ext4/plan.h"
 
 #define DESC_PER_BLOCK (FC_EXT4_BLOCK / 64u)
-#define RESERVED_MOST 1024u  /* descriptor blocks that the resize inode can name */
+#define RESERVED_MOST 1024u /* descriptor blocks that the resize inode can name */
+/* Groups that are added later get as many inodes as the first ones: one for 64 KiB at least. */
+#define GROUP_INODES_LEAST 2048u
 #define GDT_BLOCKS_LEAST 16u /* descriptors and reserve together: 128 GiB to grow to */
 
 bool fc_ext4_has_super(uint32_t group)
@@ -50,14 +52,14 @@ static void size_descriptors(struct fc_ext4_layout *l)
     l->reserved_gdt = total - l->gdt_blocks < RESERVED_MOST ? total - l->gdt_blocks : RESERVED_MOST;
 }
 
-static void size_tables(struct fc_ext4_layout *l, uint64_t n_inodes, uint32_t inode_size)
+static void size_tables(struct fc_ext4_layout *l, uint64_t n_inodes, uint32_t inode_size, uint32_t least)
 {
     uint32_t per_block = FC_EXT4_BLOCK / inode_size, step = per_block < 8 ? 8 : per_block;
     uint64_t per_group = (n_inodes + l->n_groups - 1) / l->n_groups;
 
     per_group = (per_group + step - 1) / step * step;
-    if (per_group < 16)
-        per_group = 16;
+    if (per_group < least)
+        per_group = least;
     l->shortage = 0;
     if (per_group > FC_EXT4_GROUP_BLOCKS) { /* a bitmap has no more bits: more groups are needed */
         uint64_t groups = (n_inodes + FC_EXT4_GROUP_BLOCKS - 1) / FC_EXT4_GROUP_BLOCKS;
@@ -161,7 +163,7 @@ int fc_ext4_layout(struct fc_ext4_planner *p, uint64_t n_blocks, uint64_t n_inod
     l->n_blocks = n_blocks;
     l->n_groups = (uint32_t)((n_blocks + FC_EXT4_GROUP_BLOCKS - 1) / FC_EXT4_GROUP_BLOCKS);
     size_descriptors(l);
-    size_tables(l, n_inodes, p->options.inode_size);
+    size_tables(l, n_inodes, p->options.inode_size, p->options.n_inodes ? 16 : GROUP_INODES_LEAST);
     l->block_bitmaps = calloc(l->n_groups, sizeof(uint64_t));
     l->inode_bitmaps = calloc(l->n_groups, sizeof(uint64_t));
     l->tables = calloc(l->n_groups, sizeof(uint64_t));

@@ -45,7 +45,7 @@ static int derive(struct fc_ext4_planner *p, const char purpose[8], uint8_t ret[
 
     if (!h)
         return fc_ext4_no_memory(p);
-    if (fc_hasher_add(h, purpose, 8) < 0 || fc_hasher_add(h, fc_snapshot_seed(p->snapshot)->bytes, 32) < 0 ||
+    if (fc_hasher_add(h, purpose, 8) < 0 || fc_hasher_add(h, p->seed.bytes, 32) < 0 ||
         fc_hasher_add(h, p->options.label, strlen(p->options.label)) < 0 || fc_hasher_finish(h, &d) < 0)
         return fc_fail(p->err, EIO, "cannot compute a digest");
     memcpy(ret, d.bytes, 16);
@@ -141,20 +141,26 @@ static void release(struct fc_ext4_planner *p)
     free(p->trees);
 }
 
-int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_ext4_options *options, struct fc_image **ret_image,
-                 struct fc_ext4_summary *ret_summary, struct fc_error *err)
+int fc_ext4_plan_tables(const struct fc_ext4_tables *t, const struct fc_ext4_options *options,
+                        struct fc_image **ret_image, struct fc_ext4_summary *ret_summary, struct fc_error *err)
 {
     struct fc_error own = {0};
-    struct fc_ext4_planner p = {.snapshot = snapshot, .err = err ? err : &own};
+    struct fc_ext4_planner p = {.seed = t->seed,
+                                .inodes = t->inodes,
+                                .dentries = t->dentries,
+                                .extents = t->extents,
+                                .xattrs = t->xattrs,
+                                .sources = t->sources,
+                                .n_inodes = t->n_inodes,
+                                .n_dentries = t->n_dentries,
+                                .n_extents = t->n_extents,
+                                .n_xattrs = t->n_xattrs,
+                                .n_sources = t->n_sources,
+                                .err = err ? err : &own};
     int r;
 
     if (options)
         p.options = *options;
-    p.inodes = fc_snapshot_inodes(snapshot, &p.n_inodes);
-    p.dentries = fc_snapshot_dentries(snapshot, &p.n_dentries);
-    p.extents = fc_snapshot_extents(snapshot, &p.n_extents);
-    p.xattrs = fc_snapshot_xattrs(snapshot, &p.n_xattrs);
-    p.sources = fc_snapshot_sources(snapshot, &p.n_sources);
     r = fc_image_new(0, &p.image) < 0 ? fc_ext4_no_memory(&p) : make(&p);
     if (ret_summary && (r >= 0 || r == -ENOSPC))
         *ret_summary = p.summary;
@@ -162,4 +168,17 @@ int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_ext4_option
         *ret_image = fc_steal(&p.image);
     release(&p);
     return r;
+}
+
+int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_ext4_options *options, struct fc_image **ret_image,
+                 struct fc_ext4_summary *ret_summary, struct fc_error *err)
+{
+    struct fc_ext4_tables t = {.seed = *fc_snapshot_seed(snapshot)};
+
+    t.inodes = fc_snapshot_inodes(snapshot, &t.n_inodes);
+    t.dentries = fc_snapshot_dentries(snapshot, &t.n_dentries);
+    t.extents = fc_snapshot_extents(snapshot, &t.n_extents);
+    t.xattrs = fc_snapshot_xattrs(snapshot, &t.n_xattrs);
+    t.sources = fc_snapshot_sources(snapshot, &t.n_sources);
+    return fc_ext4_plan_tables(&t, options, ret_image, ret_summary, err);
 }

@@ -64,9 +64,24 @@ struct fc_ext4_layout {
     uint64_t shortage;    /**< blocks that are missing for the fixed structures alone */
 };
 
+/** The tables of a snapshot, all borrowed. */
+struct fc_ext4_tables {
+    const struct fc_snap_inode *inodes;
+    const struct fc_snap_dentry *dentries;
+    const struct fc_snap_extent *extents;
+    const struct fc_xattr *xattrs;
+    const struct fc_snap_source *sources;
+    uint32_t n_inodes, n_dentries, n_extents, n_xattrs, n_sources;
+    struct fc_digest seed;
+};
+
+/** As fc_ext4_plan(), from bare tables: what it does once it has asked the snapshot for them. */
+int fc_ext4_plan_tables(const struct fc_ext4_tables *tables, const struct fc_ext4_options *options,
+                        struct fc_image **ret_image, struct fc_ext4_summary *ret_summary, struct fc_error *err);
+
 /** All that a plan knows. */
 struct fc_ext4_planner {
-    const struct fc_snapshot *snapshot;
+    struct fc_digest seed;
     const struct fc_snap_inode *inodes;
     const struct fc_snap_dentry *dentries;
     const struct fc_snap_extent *extents;

@@ -39,8 +39,17 @@ void fuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, str
 void fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
                    struct fuse_file_info *fi)
 {
-    (void)fi;
-    reply_done(req, fc_live_write(fuse_mount_of(req)->live, ino, data, size, (uint64_t)offset, false));
+    struct fc_mount *m = fuse_mount_of(req);
+    ssize_t n;
+
+    if (fi->writepage) { /* in this order, for settle() in flush.c */
+        atomic_fetch_add(&m->mapped_writing, 1);
+        atomic_fetch_add(&m->mapped_writes, 1);
+    }
+    n = fc_live_write(m->live, ino, data, size, (uint64_t)offset, false);
+    if (fi->writepage)
+        atomic_fetch_sub(&m->mapped_writing, 1);
+    reply_done(req, n);
 }
 
 void fuse_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)

@@ -44,7 +44,9 @@ int fc_mount_undo(const char *path, bool lazy, struct fc_error *err);
 struct fc_control;
 int fc_control_new(const char *path, struct fc_live *live, struct fc_mount *mount, struct fc_control **ret,
                    struct fc_error *err);
+/** Finish requests in progress, hang up, remove the socket. Before the mount and the live tree are freed. NULL is allowed. */
 void fc_control_free(struct fc_control *c);
+FC_DEFINE_AUTO(struct fc_control *, fc_control_free)
 
 /** Client: connect. -ENOENT / -ECONNREFUSED when nobody serves. Returns a descriptor. */
 int fc_control_connect(const char *path, struct fc_error *err);

@@ -58,6 +58,8 @@ struct fc_mount {
     pthread_cond_t began; /* INIT was answered, or the session ended */
     bool inited;
     atomic_bool ended; /* no request comes any more */
+    /* WRITEs of mapped pages: how many came so far, and how many are being answered. */
+    atomic_uint_least64_t mapped_writes, mapped_writing;
 };
 
 /* init.c */
@@ -136,6 +138,8 @@ void fuse_end(struct fc_mount *m);
 
 /** Whether the topmost mount at @path, a name as the mount table has it, is one of ours. */
 bool fuse_is_ours(const char *path);
+/** The same; if so, *ret is its device number, as in st_dev. */
+bool fuse_device(const char *path, dev_t *ret);
 
 /* explain.c */
 

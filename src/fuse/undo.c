@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mounts as seen from outside the session: is one there, take it away, make the kernel write back. */
+/* Mounts as seen from outside the session: is one there, take it away. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -31,10 +33,14 @@ static void unescape(char *s)
 }
 
 /* A line of /proc/self/mountinfo: is it ours and at @path? -1: at @path, but of others. */
-static int matches(char *line, const char *path)
+static int matches(char *line, const char *path, dev_t *ret_dev)
 {
+    unsigned major_number, minor_number;
     char *rest = line, *at = NULL, *type;
 
+    if (sscanf(line, "%*d %*d %u:%u", &major_number, &minor_number) != 2)
+        return 0;
+    *ret_dev = makedev(major_number, minor_number);
     for (int i = 0; i < 5; i++) /* id, parent, device, root, mount point */
         if (!(at = strsep(&rest, " ")) || !rest)
             return 0;
@@ -45,8 +51,8 @@ static int matches(char *line, const char *path)
     return type && strncmp(type + 3, "fuse.fccompose ", 15) == 0 ? 1 : -1;
 }
 
-/* Whether the topmost mount at @path is ours. The table is read without touching the mount itself. */
-bool fuse_is_ours(const char *path)
+/* The table is read without touching the mount itself. */
+bool fuse_device(const char *path, dev_t *ret)
 {
     FILE *f = fopen("/proc/self/mountinfo", "re");
     char *line = NULL;
@@ -56,14 +62,25 @@ bool fuse_is_ours(const char *path)
     if (!f)
         return false;
     while (getline(&line, &cap, f) >= 0) {
-        int r = matches(line, path);
+        dev_t dev;
+        int r = matches(line, path, &dev);
 
-        if (r != 0) /* later lines lie on top */
-            ours = r > 0;
+        if (r == 0)
+            continue;
+        ours = r > 0; /* later lines lie on top */
+        if (ours)
+            *ret = dev;
     }
     free(line);
     fclose(f);
     return ours;
+}
+
+bool fuse_is_ours(const char *path)
+{
+    dev_t dev;
+
+    return fuse_device(path, &dev);
 }
 
 /*
@@ -95,11 +112,12 @@ static char *table_name(const char *path)
 int fc_mount_probe(const char *path)
 {
     __attribute__((cleanup(fc_free_auto))) char *name = table_name(path);
-    struct stat st;
+    struct statfs st;
 
     if (!name || !fuse_is_ours(name))
         return 0;
-    if (stat(name, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED))
+    /* Not stat(2), which the kernel answers from what it remembers; statfs(2) always asks. */
+    if (statfs(name, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED))
         return 2;
     return 1; /* EACCES too: somebody else's, alive or not */
 }
@@ -140,33 +158,4 @@ int fc_mount_undo(const char *path, bool lazy, struct fc_error *err)
     if (r < 0 && geteuid() == 0)
         return fc_fail_errno(err, -r, "cannot unmount %s", path);
     return r;
-}
-
-/*
- * Without WRITEBACK_CACHE the only dirty pages are those of shared writable mappings. What writes them back, tried on
- * Linux 6.18 (each with a page stored into and no msync):
- *
- *   syncfs(2) on the mount      the pages arrive as WRITE, and it returns when they are answered, although the kernel
- *                               sends no SYNCFS request for such a mount
- *   notify_inval_inode(ino, 0)  launders the inode's dirty pages, but one has to know the inode, and there is no
- *                               sign of a page becoming dirty
- *
- * Hence syncfs, and in a process of its own: a thread of ours would wait in the kernel for an answer of ours, beyond the
- * reach of SIGKILL, and so keep /dev/fuse open, which keeps it waiting. When we are killed the child's wait fails.
- */
-int fc_mount_flush(struct fc_mount *m, struct fc_error *err)
-{
-    __attribute__((cleanup(fc_buf_release_auto))) struct fc_buf said = {0};
-    const char *const argv[] = {"sync", "-f", "--", m->mountpoint, NULL};
-    int r;
-
-    if (atomic_load(&m->ended))
-        return 0;
-    r = fc_child_run(argv, &said, err);
-    if (r == 0)
-        return 0;
-    if (r < 0)
-        return fc_wrap(err, "cannot write back what is mapped in %s", m->mountpoint);
-    return fc_fail(err, EIO, "cannot write back what is mapped in %s: %.*s", m->mountpoint,
-                   said.data ? (int)strcspn(said.data, "\n") : 0, said.data ? said.data : "");
 }

@@ -134,8 +134,7 @@ static int setattr(struct fc_live *live, uint64_t ino, const struct fc_attr *att
     return r < 0 ? r : set_attrs(live, node.own, attr, which);
 }
 
-int fc_live_setattr(struct fc_live *live, uint64_t ino, const struct fc_attr *attr, unsigned which,
-                    struct fc_attr *ret)
+int fc_live_setattr(struct fc_live *live, uint64_t ino, const struct fc_attr *attr, unsigned which, struct fc_attr *ret)
 {
     struct live_notes notes = {0};
     struct live_node node;

@@ -12,6 +12,33 @@ enum { GROUP_MS = 35, IDLE_MS = 5000, RETRY_MS = 1000 };
 /* So much freed space asks for a durable commit, after which the host gets it back. */
 #define PENDING_MAX (UINT64_C(64) << 20)
 
+/* More extents than this in a group, all rewritten each time, and groups come less often: see pace(). */
+enum { MANY_EXTENTS = 10000 };
+
+static struct timespec monotonic(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t;
+}
+
+/*
+ * A file in very many pieces has all its rows written in each group. So that writing it does not come to a halt, four
+ * fifths of the time are left to the writers then, and the group is later than promised.
+ */
+static unsigned pace(const struct live_group *g)
+{
+    struct timespec now = monotonic();
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->n_rows; i++)
+        n += g->rows[i].n_extents;
+    if (n < MANY_EXTENTS)
+        return 0;
+    return 5 * (unsigned)((now.tv_sec - g->when.tv_sec) * 1000 + (now.tv_nsec - g->when.tv_nsec) / 1000000);
+}
+
 /* With `commit` and `lock` held; gives `lock` up while it writes. */
 static int commit_group(struct fc_live *live, bool durable, struct fc_error *err)
 {
@@ -32,6 +59,7 @@ static int commit_group(struct fc_live *live, bool durable, struct fc_error *err
         if (durable)
             live->durable_seq = g.seq;
         live->dirty_since = g.when;
+        live->pace_ms = pace(&g);
         live->warned = false;
     }
     live_group_release(&g);
@@ -149,14 +177,6 @@ static struct timespec after_ms(struct timespec t, unsigned ms)
     return t;
 }
 
-static struct timespec monotonic(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t;
-}
-
 /* Wait until a group is due (true), or for @ms when nothing is dirty. With the lock. */
 static bool wait_for_group(struct fc_live *live, unsigned ms)
 {
@@ -166,7 +186,7 @@ static bool wait_for_group(struct fc_live *live, unsigned ms)
         if (pthread_cond_timedwait(&live->changed, &live->lock, &idle) == ETIMEDOUT)
             return live->seq != live->committed_seq;
     while (!live->stop) {
-        struct timespec due = after_ms(live->dirty_since, GROUP_MS);
+        struct timespec due = after_ms(live->dirty_since, live->pace_ms > GROUP_MS ? live->pace_ms : GROUP_MS);
 
         if (pthread_cond_timedwait(&live->changed, &live->lock, &due) == ETIMEDOUT)
             return true;

@@ -65,7 +65,8 @@ static void inherit_group(struct fc_live *live, const struct live_node *dir, str
     inode->attr.gid = parent.gid;
     if (S_ISDIR(inode->attr.mode))
         inode->attr.mode |= S_ISGID;
-    else if (cred->uid != 0 && cred->gid != parent.gid && (inode->attr.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+    else if (cred->uid != 0 && cred->gid != parent.gid &&
+             (inode->attr.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
         inode->attr.mode &= ~(uint32_t)S_ISGID; /* nobody gets a set-group-id program of a group that is not theirs */
 }
 

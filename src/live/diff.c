@@ -21,7 +21,7 @@ struct fc_diff {
 struct frame {
     uint32_t lower, lower_end; /* positions in the dentry tables; equal: nothing (left) on that side */
     uint32_t now, now_end;
-    size_t path_len;           /* of the directory */
+    size_t path_len; /* of the directory */
 };
 
 struct walk {

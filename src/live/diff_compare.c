@@ -16,7 +16,7 @@ enum { CHUNK = 1 << 18 };
 struct cursor {
     const struct fc_layer_extent *below; /* one of the two is set */
     const struct fc_snap_extent *now;
-    uint32_t left;                       /* extents from the current one on */
+    uint32_t left; /* extents from the current one on */
     const struct fc_snap_source *sources;
     int pack_fd;
     uint32_t layer;

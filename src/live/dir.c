@@ -219,11 +219,8 @@ int live_dir_set(struct fc_live *live, struct live_inode *dir, const char *name,
             return -ENOMEM;
         memcpy(copy, name, len);
     }
-    d->slots[d->n] = (struct live_slot){.cookie = d->next_cookie++,
-                                        .ino = ino,
-                                        .name = e ? e->name : copy,
-                                        .len = (uint16_t)len,
-                                        .owned = !e};
+    d->slots[d->n] = (struct live_slot){
+        .cookie = d->next_cookie++, .ino = ino, .name = e ? e->name : copy, .len = (uint16_t)len, .owned = !e};
     hash_slot(d, d->n++);
     d->n_live++;
     return 0;

@@ -163,8 +163,7 @@ static void own_piece(const struct live_content *c, uint64_t offset, struct live
     ret->length = end_of(e) - offset;
     ret->source_offset = e->source_offset + (offset - e->offset);
     ret->source = e->source;
-    ret->fd = e->source == FC_EDIT_DATA ? c->live->data_fd
-                                        : c->live->sources[live_source_find(c->live, e->source)].fd;
+    ret->fd = e->source == FC_EDIT_DATA ? c->live->data_fd : c->live->sources[live_source_find(c->live, e->source)].fd;
 }
 
 static void lower_piece(const struct live_content *c, uint64_t offset, struct live_piece *ret)

@@ -174,8 +174,8 @@ struct fc_live {
 
     pthread_mutex_t commit, lock, store;
     pthread_mutex_t syncing; /* one sync of the data file at a time; taken alone */
-    pthread_cond_t changed; /* for the writer thread: something is dirty, or stop */
-    pthread_cond_t quiet;   /* content operations ended, a pin was taken, commits go on */
+    pthread_cond_t changed;  /* for the writer thread: something is dirty, or stop */
+    pthread_cond_t quiet;    /* content operations ended, a pin was taken, commits go on */
 
     struct fc_map inodes; /* ino to struct live_inode */
     struct fc_map refs;   /* ino to count */
@@ -184,20 +184,21 @@ struct fc_live {
     uint64_t data_bytes;
 
     uint32_t epoch, n_pins, pins_waiting, n_writers;
-    uint32_t holds;                /* commits are held while non-zero */
-    struct live_ranges freed[2];   /* space whose users are gone, by generation of readers */
+    uint32_t holds;              /* commits are held while non-zero */
+    struct live_ranges freed[2]; /* space whose users are gone, by generation of readers */
     uint64_t readers[2];
-    unsigned generation;           /* 0 or 1 */
+    unsigned generation;                       /* 0 or 1 */
     struct live_inode *windows, *windows_last; /* oldest first */
     uint32_t n_windows;
     uint64_t tick;
 
     struct live_inode *dirty; /* list of dirty inodes */
     struct live_names dirty_names;
-    struct live_inos dead_rows; /* inodes whose rows must go */
+    struct live_inos dead_rows;               /* inodes whose rows must go */
     uint64_t seq, committed_seq, durable_seq; /* counts changes */
     uint64_t synced_seq;                      /* up to which contents are on the disk */
     struct timespec dirty_since;              /* monotonic */
+    unsigned pace_ms;                         /* how long the next group waits at least, 0: the usual time */
 
     pthread_t writer;
     bool have_writer, stop, warned;

@@ -145,8 +145,8 @@ static int open_source(struct load *l, uint32_t id)
         fc_layer_unref(layer);
         return no_memory(l);
     }
-    live->sources[live->n_sources++] = (struct live_source){
-        .id = id, .position = FC_TREE_NONE, .fd = fc_layer_view(layer)->pack_fd, .layer = layer};
+    live->sources[live->n_sources++] =
+        (struct live_source){.id = id, .position = FC_TREE_NONE, .fd = fc_layer_view(layer)->pack_fd, .layer = layer};
     return 0;
 }
 

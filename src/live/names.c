@@ -211,8 +211,7 @@ static int link_name(struct fc_live *live, uint64_t ino, uint64_t parent, const 
     return 0;
 }
 
-int fc_live_link(struct fc_live *live, uint64_t ino, uint64_t parent, const char *name, size_t len,
-                 struct fc_attr *ret)
+int fc_live_link(struct fc_live *live, uint64_t ino, uint64_t parent, const char *name, size_t len, struct fc_attr *ret)
 {
     struct live_notes notes = {0};
     int r;

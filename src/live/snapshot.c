@@ -28,7 +28,7 @@ struct build {
     struct fc_snapshot *s;
     struct live_node *nodes; /* reachable inodes, later in ino order */
     size_t n_nodes, cap_nodes;
-    uint32_t *index_of_lower; /* tree index to snapshot index + 1; while walking any non-zero */
+    uint32_t *index_of_lower;   /* tree index to snapshot index + 1; while walking any non-zero */
     struct fc_map index_of_new; /* ino to snapshot index */
 };
 
@@ -107,7 +107,7 @@ static int walk(struct build *b)
 
         if (!S_ISDIR(live_mode(b->live, &n)))
             continue;
-        r = n.own && n.own->dir ? live_dir_each(b->live, &n, 0, visit_ino, b)
+        r = n.own && n.own->dir       ? live_dir_each(b->live, &n, 0, visit_ino, b)
             : n.lower == FC_TREE_NONE ? 0
                                       : visit_lower_dir(b, n.lower);
     }
@@ -188,8 +188,8 @@ static int add_lower_dentries(struct build *b, const struct fc_tree_inode *t)
 
         if (!d)
             return -ENOMEM;
-        *d = (struct fc_snap_dentry){
-            .name = e->name, .name_len = e->name_len, .inode = b->index_of_lower[e->inode] - 1};
+        *d =
+            (struct fc_snap_dentry){.name = e->name, .name_len = e->name_len, .inode = b->index_of_lower[e->inode] - 1};
     }
     return 0;
 }

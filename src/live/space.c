@@ -105,8 +105,8 @@ int live_space_alloc(struct fc_live *live, struct live_inode *inode, uint64_t of
             bool grown;
 
             pthread_mutex_lock(&live->store);
-            grown = fc_edit_space_extend(live->edit, near + inode->window.length,
-                                         length - inode->window.length + extra);
+            grown =
+                fc_edit_space_extend(live->edit, near + inode->window.length, length - inode->window.length + extra);
             pthread_mutex_unlock(&live->store);
             if (grown) {
                 inode->window.length = length + extra;

@@ -33,8 +33,8 @@ static int put_text(struct fc_buf *out, const char *s) { return put_bytes(out, s
 
 int fc_verb_encode(const struct fc_verb *v, struct fc_buf *ret)
 {
-    const uint32_t numbers[N_NUMBERS] = {VERSION, v->kind,       v->flags,      v->mode,
-                                         v->uid,  v->gid,        v->rdev_major, v->rdev_minor};
+    const uint32_t numbers[N_NUMBERS] = {VERSION, v->kind, v->flags,      v->mode,
+                                         v->uid,  v->gid,  v->rdev_major, v->rdev_minor};
     const char *texts[] = {v->path, v->target, v->mode_text, v->name, v->source_name};
     size_t start = ret->len;
     int r = 0;

@@ -13,8 +13,8 @@
 /* A directory of the tree that entries are being put into. */
 struct frame {
     uint64_t ino;
-    size_t path_len;       /* of its path in the source */
-    bool fresh;            /* made by us: gets the source's times when it is complete */
+    size_t path_len; /* of its path in the source */
+    bool fresh;      /* made by us: gets the source's times when it is complete */
     struct timespec mtime;
 };
 
@@ -24,8 +24,8 @@ struct copy {
     struct fc_entry_iter *it;
     struct frame *frames;
     size_t n_frames, cap_frames;
-    struct fc_buf path;  /* of the deepest directory, in the source */
-    struct fc_map done;  /* hash of a source path to the inode that it became, for hard links */
+    struct fc_buf path; /* of the deepest directory, in the source */
+    struct fc_map done; /* hash of a source path to the inode that it became, for hard links */
     struct fc_error *err;
 };
 

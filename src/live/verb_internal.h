@@ -11,7 +11,7 @@ struct fc_place {
     char name[FC_NAME_MAX + 1]; /**< the last component, symlinks followed if asked; "" for the root, "." and ".." */
     size_t len;
     bool exists;
-    struct fc_attr attr;        /**< if it exists */
+    struct fc_attr attr; /**< if it exists */
 };
 
 /** How to walk. */
@@ -31,12 +31,12 @@ const char *fc_last_component(const char *path, size_t *ret_len);
 
 /** A thing met by fc_visit_below(). */
 struct fc_visit {
-    uint64_t dir;     /**< its directory */
+    uint64_t dir; /**< its directory */
     const char *name;
     size_t len;
     uint64_t ino;
-    uint32_t mode;    /**< type bits */
-    bool leaving;     /**< a directory, after everything in it */
+    uint32_t mode; /**< type bits */
+    bool leaving;  /**< a directory, after everything in it */
 };
 /**
  * Visit everything below directory @ino, parents before children, and directories once more when left. @fn may remove

@@ -34,7 +34,8 @@ static int do_rm(struct fc_live *live, const struct fc_verb *verb, struct fc_err
     if (!S_ISDIR(place.attr.mode)) {
         r = fc_live_unlink(live, place.dir, place.name, place.len);
     } else if (!(verb->flags & FC_VERB_RECURSIVE)) {
-        return fc_fail(err, EISDIR, "cannot remove \"%s\": it is a directory (-r removes it and all in it)", verb->path);
+        return fc_fail(err, EISDIR, "cannot remove \"%s\": it is a directory (-r removes it and all in it)",
+                       verb->path);
     } else {
         r = fc_visit_below(live, place.attr.ino, remove_one, live);
         if (r == 0)
@@ -57,7 +58,8 @@ static int do_mkdir(struct fc_live *live, const struct fc_verb *verb, struct fc_
     if (r == 0 && place.exists)
         r = parents && S_ISDIR(place.attr.mode) ? 1 : -EEXIST;
     if (r == 0)
-        r = fc_live_mknod(live, place.dir, place.name, place.len, S_IFDIR | (mode & 07777), 0, 0, 0, &cred, &place.attr);
+        r = fc_live_mknod(live, place.dir, place.name, place.len, S_IFDIR | (mode & 07777), 0, 0, 0, &cred,
+                          &place.attr);
     else if (r > 0)
         return 0;
     if (r < 0)
@@ -71,8 +73,7 @@ static int do_mkdir(struct fc_live *live, const struct fc_verb *verb, struct fc_
 }
 
 /* A destination that is a directory means: below it, under the source's last name. */
-static int destination(struct fc_live *live, const char *path, const char *source, unsigned flags,
-                       struct fc_place *ret)
+static int destination(struct fc_live *live, const char *path, const char *source, unsigned flags, struct fc_place *ret)
 {
     unsigned walk = flags & FC_VERB_PARENTS ? FC_WALK_PARENTS : 0;
     struct fc_place behind;

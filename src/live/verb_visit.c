@@ -17,7 +17,7 @@ struct item {
 struct frame {
     uint64_t ino;
     struct fc_buf items;
-    size_t at; /* next item */
+    size_t at;   /* next item */
     size_t self; /* this directory's item in the frame above */
 };
 

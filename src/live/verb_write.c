@@ -93,7 +93,7 @@ static int copy_into(struct fc_live *live, uint64_t from, uint64_t size, uint64_
 static int replace(struct fc_live *live, const struct fc_verb *verb, const struct fc_place *place)
 {
     const struct fc_attr *old = place->exists ? &place->attr : NULL;
-    uint32_t mode = old ? old->mode : S_IFREG | (verb->mode_text ? 0666 : 0644);
+    uint32_t mode = old ? old->mode : S_IFREG | 0644;
     uint64_t ino, size;
     int r = fc_stage_file(live, place->dir, mode, old ? old->uid : verb->uid, old ? old->gid : verb->gid, &ino);
 
@@ -152,6 +152,7 @@ int fc_verb_write(struct fc_live *live, const struct fc_verb *verb, struct fc_er
     if (r == 0 && place.exists && !S_ISREG(place.attr.mode))
         return fc_fail(err, EINVAL, "cannot write \"%s\": it is no regular file", verb->path);
     if (r == 0)
-        r = place.exists && (verb->flags & FC_VERB_APPEND) ? append(live, verb, &place.attr) : replace(live, verb, &place);
+        r = place.exists && (verb->flags & FC_VERB_APPEND) ? append(live, verb, &place.attr)
+                                                           : replace(live, verb, &place);
     return r < 0 ? fc_verb_fail(err, -r, "write", verb->path) : 0;
 }

@@ -259,8 +259,7 @@ int live_zero_in_block(struct fc_live *live, struct live_inode *inode, uint64_t 
     uint64_t block = live_round_down(from), dst;
     size_t i = live_extents_find(&inode->content, block);
     struct live_extent *e = i < inode->content.n ? &inode->content.items[i] : NULL;
-    struct live_extent fresh = {
-        .offset = block, .length = FC_EDIT_BLOCK, .source = FC_EDIT_DATA, .epoch = live->epoch};
+    struct live_extent fresh = {.offset = block, .length = FC_EDIT_BLOCK, .source = FC_EDIT_DATA, .epoch = live->epoch};
     int r;
 
     if (from >= to || !e || e->offset > block)

@@ -19,12 +19,12 @@ struct fc_apply {
     const struct fc_layer_view *view;
     uint32_t n_nodes;
     uint8_t *marks;
-    uint32_t *node_dir;    /**< object of the directory that a node is; FC_TREE_NONE: not looked up yet */
+    uint32_t *node_dir;     /**< object of the directory that a node is; FC_TREE_NONE: not looked up yet */
     uint32_t *inode_object; /**< object of each inode of the layer, FC_TREE_NONE: none yet */
-    uint32_t *chain;       /**< scratch: nodes on the way down */
+    uint32_t *chain;        /**< scratch: nodes on the way down */
     size_t cap_chain;
-    uint32_t link_node;    /**< the symlink node that was resolved last, for its children ... */
-    uint32_t link_dir;     /**< ... to this directory ... */
+    uint32_t link_node;       /**< the symlink node that was resolved last, for its children ... */
+    uint32_t link_dir;        /**< ... to this directory ... */
     uint64_t link_generation; /**< ... which holds as long as nothing was removed */
     struct fc_error *err;
 };

@@ -185,7 +185,8 @@ static uint32_t *slot_of(const struct fc_tree *tree, uint64_t ino)
         else
             high = mid;
     }
-    if (low == high || ino < tree->ranges[low].first_ino || ino - tree->ranges[low].first_ino >= tree->ranges[low].n_inodes)
+    if (low == high || ino < tree->ranges[low].first_ino ||
+        ino - tree->ranges[low].first_ino >= tree->ranges[low].n_inodes)
         return NULL;
     return &tree->ranges[low].index[ino - tree->ranges[low].first_ino];
 }

@@ -30,7 +30,7 @@ struct fc_tree {
     uint32_t *indexes;            /**< the memory of all ranges */
     uint32_t *made_up;            /**< of FC_WORK_MADE_UP + i, or FC_TREE_NONE */
     uint64_t n_made_up;
-    struct fc_arena arena;        /**< names that stand in no layer */
+    struct fc_arena arena; /**< names that stand in no layer */
 };
 
 /** Put the layer at stack position @position on top of @w. Returns 0 or a negative errno with words. */

@@ -28,12 +28,12 @@
 struct fc_work_object {
     uint64_t ino;
     uint32_t layer, layer_inode;
-    uint32_t type;                   /**< S_IFMT bits */
-    uint32_t parent;                 /**< directory: the object that holds its name */
+    uint32_t type;                    /**< S_IFMT bits */
+    uint32_t parent;                  /**< directory: the object that holds its name */
     uint32_t first_child, last_child; /**< directory: its names, in order of coming, also those without an object */
-    uint32_t index;                  /**< in the finished tree; scratch of the last phase */
-    uint32_t nlink;                  /**< scratch of the last phase */
-    bool dead;                       /**< directory: was removed */
+    uint32_t index;                   /**< in the finished tree; scratch of the last phase */
+    uint32_t nlink;                   /**< scratch of the last phase */
+    bool dead;                        /**< directory: was removed */
 };
 
 /** A name in a directory. */
@@ -55,12 +55,12 @@ struct fc_work {
     struct fc_work_name *names;
     size_t n_names, cap_names;
     uint32_t *buckets;
-    uint32_t n_buckets;   /**< a power of two */
+    uint32_t n_buckets; /**< a power of two */
     uint64_t n_made_up;
-    uint64_t generation;  /**< counts removals: while it stands still every resolved path stays right */
+    uint64_t generation;    /**< counts removals: while it stands still every resolved path stays right */
     struct fc_arena *arena; /**< the finished tree's: names that are in no layer */
-    struct fc_buf path;   /**< scratch of the resolver */
-    uint32_t *stack;      /**< scratch of the remover */
+    struct fc_buf path;     /**< scratch of the resolver */
+    uint32_t *stack;        /**< scratch of the remover */
     size_t cap_stack;
 };
 

@@ -53,6 +53,8 @@ struct ws_model {
 
 /** The inode number of a name, or 0. @dir may be any inode. */
 uint64_t ws_model_lookup(const struct ws_model *m, uint64_t dir, const char *name, size_t len);
+/** The inode number that the new tree itself has there, or 0. */
+uint64_t ws_model_lower(const struct ws_model *m, uint64_t dir, const char *name, size_t len);
 /** The type and permissions of an inode. */
 uint32_t ws_model_mode(const struct ws_model *m, uint64_t ino);
 /** The row of an inode of the new tree, made (as the tree has it) if need be. NULL when out of memory. */

@@ -143,7 +143,8 @@ static inline int gen_by_directory(const void *a, const void *b)
 
 static inline struct fc_ext4_tables gen_tables(struct gen *g)
 {
-    qsort(g->names, g->n_names, sizeof(*g->names), gen_by_directory);
+    if (g->n_names)
+        qsort(g->names, g->n_names, sizeof(*g->names), gen_by_directory);
     free(g->dentries);
     g->dentries = calloc(g->n_names + 1, sizeof(*g->dentries));
     for (size_t i = 0; i < g->n_names; i++) {
@@ -198,17 +199,15 @@ static inline const char *gen_path(void)
     return path;
 }
 
-/** Run @format with the image's path; the output is shown when its exit status is not 0. */
-static inline void gen_run(const char *format)
+/** Run @command on the image; its output is shown when its exit status is not 0. */
+static inline void gen_run(const char *command)
 {
-    char command[512], line[600];
+    struct fc_buf line = {0};
 
-    snprintf(command, sizeof(command), format, gen_path());
-    snprintf(line, sizeof(line), "{ %s ; } >/tmp/fc-ext4-%ld.log 2>&1 || { cat /tmp/fc-ext4-%ld.log; exit 1; }",
-             command, (long)getpid(), (long)getpid());
-    assert_int_equal(system(line), 0);
-    snprintf(line, sizeof(line), "/tmp/fc-ext4-%ld.log", (long)getpid());
-    unlink(line);
+    assert_int_equal(fc_buf_addf(&line, "out=$(%s %s 2>&1) || { echo \"$out\"; exit 1; }", command, gen_path()), 0);
+    if (system(line.data) != 0)
+        fail_msg("%s failed", command);
+    fc_buf_release(&line);
 }
 
 /** Plan, write, and have e2fsck look at it. */
@@ -231,7 +230,7 @@ static inline struct fc_ext4_summary gen_judge(struct gen *g, const struct fc_ex
     if (fc_image_write(image, gen_path(), &w, NULL, &err) < 0)
         fail_msg("%s", err.msg);
     fc_image_free(image);
-    gen_run("e2fsck -fn %s");
+    gen_run("e2fsck -fn");
     return summary;
 }
 

@@ -16,6 +16,7 @@ struct live_test {
     struct fc_edit *edit;
     struct fc_live *live;
     uint32_t ids[16];
+    bool count_refs; /* as a mount does */
 };
 
 /** Fold the layers of lt->t and open a live tree over them, with an empty store. */
@@ -49,6 +50,7 @@ static inline void live_begin(struct live_test *lt)
     options.tree = lt->t.tree;
     options.layer_ids = lt->ids;
     options.edit = lt->edit;
+    options.count_refs = lt->count_refs;
     r = fc_live_open(&options, &lt->live, &lt->t.err);
     if (r < 0)
         print_message("%s\n", lt->t.err.msg);
@@ -122,6 +124,12 @@ static inline void snap_text(const struct fc_snapshot *s, bool full, struct fc_b
     uint32_t *groups;
 
     fc_snapshot_inodes(s, &n);
+    if (full) {
+        const struct fc_snap_inode *root = fc_snapshot_inodes(s, &n);
+
+        fc_buf_addf(out, "root %o %u:%u %lld.%09ld\n", root->mode, root->uid, root->gid, (long long)root->mtime.tv_sec,
+                    root->mtime.tv_nsec);
+    }
     groups = calloc(n, sizeof(*groups));
     fc_buf_adds(out, "");
     snap_list(s, 0, "", full, out, groups, &last);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names and attributes of the live tree: what each operation does and refuses, and that it is there after reopening. */
-#include "live_help.h"
+#include "live_world.h"
 
 #include <errno.h>
 #include <linux/fs.h>
@@ -37,7 +37,8 @@ static void lower_shows(void **state)
 static void create_and_remove(void **state)
 {
     struct world *w = *state;
-    uint64_t etc = ino_at(w, "etc"), dir = make(w, etc, "new.d", S_IFDIR | 0777), file = make(w, dir, "f", S_IFREG | 0666);
+    uint64_t etc = ino_at(w, "etc"), dir = make(w, etc, "new.d", S_IFDIR | 0777),
+             file = make(w, dir, "f", S_IFREG | 0666);
     struct fc_attr a, root;
     char longest[256];
 
@@ -247,8 +248,9 @@ static void xattrs(void **state)
 }
 
 /* u::rwx u:1:r-x g::r-x m::r-x o::--- */
-static const unsigned char acl[] = {2, 0, 0, 0, 1,    0, 7, 0, 255, 255, 255, 255, 2,    0, 5, 0, 1,   0,   0,   0,   4, 0,
-                                    5, 0, 255, 255, 255, 255, 16, 0, 5, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255};
+static const unsigned char acl[] = {2, 0, 0,   0,   1,   0,   7,  0, 255, 255, 255, 255, 2,   0,  5,
+                                    0, 1, 0,   0,   0,   4,   0,  5, 0,   255, 255, 255, 255, 16, 0,
+                                    5, 0, 255, 255, 255, 255, 32, 0, 0,   0,   255, 255, 255, 255};
 
 static void acls(void **state)
 {

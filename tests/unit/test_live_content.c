@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Contents in the live tree: partial copy-up, holes, sizes, pins, snapshots, and what other processes see. */
-#include "live_help.h"
+#include "live_world.h"
 
 #include <errno.h>
 #include <linux/falloc.h>

@@ -168,7 +168,8 @@ CASE(ln_like_ln)
     OK(.kind = FC_VERB_LN, .path = "/h", .target = "/f", .flags = FC_VERB_FORCE);
     OK(.kind = FC_VERB_LN, .path = "/h", .target = "/f", .flags = FC_VERB_FORCE);
     assert_int_equal(DO(.kind = FC_VERB_LN, .path = "/q", .target = "/d"), -EPERM);
-    OK(.kind = FC_VERB_LN, .path = "/s", .target = "new", .flags = FC_VERB_SYMBOLIC | FC_VERB_FORCE | FC_VERB_NO_FOLLOW);
+    OK(.kind = FC_VERB_LN, .path = "/s", .target = "new",
+       .flags = FC_VERB_SYMBOLIC | FC_VERB_FORCE | FC_VERB_NO_FOLLOW);
     live_expect(&lt, "d d\nf d/f '0001' =1/4\nf d/f2 '0001' =1/4\nf f '0001' =1/4\nf h '0001' =1/4\nl s -> new\n");
     END;
 }
@@ -222,7 +223,7 @@ CASE(write_replaces_and_appends)
     assert_int_equal(DO(.kind = FC_VERB_WRITE, .path = "/etc", .fd = live_fd_of("")), -EISDIR);
     live_expect(&lt, "d etc\nf etc/a 'both' =1/2\nf etc/b 'both' =1/2\nf etc/c 'hello you'\nf etc/new 'through'\n"
                      "l etc/s -> new\nd x\nd x/y\nf x/y/z\n");
-    assert_int_equal(stat_of(&lt, "/etc/new").mode, S_IFREG | 0766);
+    assert_int_equal(stat_of(&lt, "/etc/new").mode, S_IFREG | 0744);
     assert_int_equal(stat_of(&lt, "/x/y/z").mode, S_IFREG | 0644);
     END;
 }
@@ -239,11 +240,12 @@ CASE(cp_brings_a_directory)
 {
     char command[1000];
     BEGIN(DIR_("usr"), DIR_("usr/lib"), SYM("lib", "usr/lib"), DIR_("opt"), FILE_("opt/old"));
-    snprintf(command, sizeof(command),
-             "cd %s && mkdir -p src/lib/sub && cd src && echo -n one >a && ln a b && ln -s a l && echo -n so >lib/x.so && "
-             "chmod 4755 a && touch -d @1000 lib/sub && touch -d @5.5 lib/x.so && truncate -s 100000 big && "
-             "echo -n end >>big",
-             lt.t.dir);
+    snprintf(
+        command, sizeof(command),
+        "cd %s && mkdir -p src/lib/sub && cd src && echo -n one >a && ln a b && ln -s a l && echo -n so >lib/x.so && "
+        "chmod 4755 a && touch -d @1000 lib/sub && touch -d @5.5 lib/x.so && truncate -s 100000 big && "
+        "echo -n end >>big",
+        lt.t.dir);
     assert_int_equal(system(command), 0);
     assert_int_equal(DO(.kind = FC_VERB_CP, .path = "/opt", .fd = open_source(lt.t.dir, "."), .source_name = "src"),
                      -EISDIR);
@@ -252,8 +254,9 @@ CASE(cp_brings_a_directory)
     OK(.kind = FC_VERB_CP, .path = "/opt", .fd = open_source(lt.t.dir, "a"), .source_name = "src/a", .uid = 7);
     OK(.kind = FC_VERB_CP, .path = "/opt/old", .fd = open_source(lt.t.dir, "lib/x.so"), .source_name = "x.so");
     OK(.kind = FC_VERB_RM, .path = "/big");
-    live_expect(&lt, "f a 'one' =1/2\nf b 'one' =1/2\nl l -> a\nl lib -> usr/lib\nd opt\nf opt/a 'one'\nf opt/old 'so'\n"
-                     "d usr\nd usr/lib\nd usr/lib/sub\nf usr/lib/x.so 'so'\n");
+    live_expect(&lt,
+                "f a 'one' =1/2\nf b 'one' =1/2\nl l -> a\nl lib -> usr/lib\nd opt\nf opt/a 'one'\nf opt/old 'so'\n"
+                "d usr\nd usr/lib\nd usr/lib/sub\nf usr/lib/x.so 'so'\n");
     assert_int_equal(stat_of(&lt, "/a").mode, S_IFREG | 04755);
     assert_int_equal(stat_of(&lt, "/opt/a").uid, 7);
     assert_int_equal(stat_of(&lt, "/usr/lib/sub").mtime.tv_sec, 1000);
@@ -262,6 +265,27 @@ CASE(cp_brings_a_directory)
     assert_int_equal(stat_of(&lt, "/opt/big").size, 100003);
     assert_int_equal(stat_of(&lt, "/opt/big").blocks, 8);
     END;
+}
+
+CASE(verbs_on_a_mounted_tree_keep_no_references)
+{
+    struct live_test lt = {.count_refs = true};
+    uint64_t ino;
+
+    (void)state;
+    tree_begin(&lt.t);
+    LAYER(&lt.t, DIR_("d"), FILE_("d/f"));
+    live_begin(&lt);
+    OK(.kind = FC_VERB_WRITE, .path = "/d/n", .fd = live_fd_of("staged"));
+    OK(.kind = FC_VERB_WRITE, .path = "/d/f", .fd = live_fd_of("replaced"));
+    OK(.kind = FC_VERB_LN, .path = "/l", .target = "/d/n");
+    OK(.kind = FC_VERB_MKDIR, .path = "/x/y", .flags = FC_VERB_PARENTS);
+    ino = stat_of(&lt, "/d/n").ino;
+    live_expect(&lt, "d d\nf d/f 'replaced'\nf d/n 'staged' =1/2\nf l 'staged' =1/2\nd x\nd x/y\n");
+    OK(.kind = FC_VERB_RM, .path = "/d", .flags = FC_VERB_RECURSIVE);
+    OK(.kind = FC_VERB_RM, .path = "/l");
+    assert_int_equal(fc_live_getattr(lt.live, ino, &(struct fc_attr){0}), -ESTALE);
+    live_end(&lt);
 }
 
 CASE(decode_refuses_damage)
@@ -294,6 +318,7 @@ int main(void)
         T(xattr_set_and_remove),
         T(write_replaces_and_appends),
         T(cp_brings_a_directory),
+        T(verbs_on_a_mounted_tree_keep_no_references),
         T(decode_refuses_damage),
     };
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "fuse/fuse.h"
 #include "layer/layer.h"
 #include "live/verb.h"
 #include "workspace/workspace.h"
@@ -478,21 +479,19 @@ static void random_edit(struct fc_workspace *ws)
         assert_int_equal(write(v.fd, content, 1), 1);
         lseek(v.fd, 0, SEEK_SET);
     }
-        print_message("%s %d %s %s\n", tree(ws), v.kind, v.path, v.target ? v.target : "");
     fc_verb_apply(fc_workspace_live(ws), &v, NULL);
     if (v.fd >= 0)
         close(v.fd);
 }
 
 /* A layer that touches nothing that the edits touch must leave them alone, whatever they are. */
-static void an_unrelated_layer_changes_nothing(void **state)
+static void unrelated_rounds(void)
 {
     struct fc_workspace *ws = must_open(FC_WORKSPACE_WRITE);
     struct fc_error err = {0};
 
-    (void)state;
     add(ws, LAYER("a=a", "b+a", "d/", "d/a=da", "d/e/", "d/e/a=dea", "d/e/c=dec", "f/", "f/a=fa"), "base", -1);
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 10; round++) {
         char *before;
         uint32_t at;
 
@@ -506,10 +505,57 @@ static void an_unrelated_layer_changes_nothing(void **state)
         ws = expect(ws, before);
         expect_conflicts(ws, "");
         free(before);
-        if (round % 10 == 9)
-            ok(fc_workspace_reset(ws, NULL, 0, &err), &err);
     }
     done(ws);
+}
+
+static void an_unrelated_layer_changes_nothing(void **state)
+{
+    (void)state;
+    unrelated_rounds();
+    for (int i = 0; i < 8; i++) {
+        snprintf(home, sizeof(home), "%s/ws%d", top, i);
+        assert_int_equal(fc_workspace_create(home, NULL), 0);
+        unrelated_rounds();
+    }
+}
+
+/* What a mount process is to the others: the live tree with a control socket. */
+static void a_reader_of_a_mounted_workspace_sees_one_moment(void **state)
+{
+    const struct fc_workspace_options mount = {.mode = FC_WORKSPACE_WRITE, .for_mount = true};
+    struct fc_workspace *ws = NULL, *reader, *second = NULL;
+    struct fc_workspace_status status;
+    struct fc_control *control = NULL;
+    struct fc_error err = {0};
+    char *socket;
+
+    (void)state;
+    ws = must_open(FC_WORKSPACE_WRITE);
+    add(ws, LAYER("a=a"), "base", -1);
+    fc_workspace_free(ws);
+    ok(fc_workspace_open_with(home, cache, &mount, &ws, &err), &err);
+    socket = fc_workspace_socket(fc_workspace_dir(ws));
+    ok(fc_control_new(socket, fc_workspace_live(ws), NULL, &control, &err), &err);
+    free(socket);
+    assert_int_equal(fc_workspace_layer_remove(ws, 0, &err), -EINVAL);
+    put(ws, "/b", "before");
+    reader = must_open(FC_WORKSPACE_READ);
+    assert_true(fc_workspace_is_mounted(reader));
+    put(ws, "/b", "later!");
+    put(ws, "/c", "c");
+    ok(fc_live_sync(fc_workspace_live(ws), true, &err), &err);
+    assert_string_equal(tree(reader), "/a 644 1 a\n/b 644 1 before\n");
+    assert_string_equal(tree(ws), "/a 644 1 a\n/b 644 1 later!\n/c 644 1 c\n");
+    ok(fc_workspace_status(reader, &status, &err), &err);
+    assert_true(status.mounted);
+    assert_int_equal(status.pid, getpid());
+    fc_workspace_status_release(&status);
+    assert_int_equal(fc_workspace_open(home, cache, FC_WORKSPACE_WRITE, &second, &err), -EBUSY);
+    assert_non_null(strstr(err.msg, "mounted"));
+    fc_workspace_free(reader);
+    fc_control_free(control);
+    fc_workspace_free(ws);
 }
 
 static void commit_keeps_the_tree(void **state)
@@ -629,6 +675,7 @@ int main(void)
         T(other_types_are_conflicts),
         T(hard_links_stay_links),
         T(an_unrelated_layer_changes_nothing),
+        T(a_reader_of_a_mounted_workspace_sees_one_moment),
         T(commit_keeps_the_tree),
         T(reset_shows_the_layers_again),
         T(reset_brings_links_back),

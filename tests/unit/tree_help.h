@@ -23,15 +23,42 @@
 #include "layer/layer.h"
 
 /* Entries of a test layer. */
-#define DIR_(p) {.op = FC_ENTRY_ADD, .path = (p), .mode = S_IFDIR | 0755}
-#define DIR_M(p, m, u) {.op = FC_ENTRY_ADD, .path = (p), .mode = S_IFDIR | (m), .uid = (u), .gid = (u)}
-#define FILE_(p) {.op = FC_ENTRY_ADD, .path = (p), .mode = S_IFREG | 0644, .size = 4}
-#define SYM(p, t) {.op = FC_ENTRY_ADD, .path = (p), .mode = S_IFLNK | 0777, .target = (t)}
-#define LINK(p, t) {.op = FC_ENTRY_HARDLINK, .path = (p), .target = (t)}
-#define DEV(p, ma, mi) {.op = FC_ENTRY_ADD, .path = (p), .mode = S_IFCHR | 0600, .rdev_major = (ma), .rdev_minor = (mi)}
-#define FIFO(p) {.op = FC_ENTRY_ADD, .path = (p), .mode = S_IFIFO | 0600}
-#define WHITE(p) {.op = FC_ENTRY_WHITEOUT, .path = (p)}
-#define OPAQUE(p) {.op = FC_ENTRY_OPAQUE, .path = (p)}
+#define DIR_(p)                                                                                                        \
+    {                                                                                                                  \
+        .op = FC_ENTRY_ADD, .path = (p), .mode = S_IFDIR | 0755                                                        \
+    }
+#define DIR_M(p, m, u)                                                                                                 \
+    {                                                                                                                  \
+        .op = FC_ENTRY_ADD, .path = (p), .mode = S_IFDIR | (m), .uid = (u), .gid = (u)                                 \
+    }
+#define FILE_(p)                                                                                                       \
+    {                                                                                                                  \
+        .op = FC_ENTRY_ADD, .path = (p), .mode = S_IFREG | 0644, .size = 4                                             \
+    }
+#define SYM(p, t)                                                                                                      \
+    {                                                                                                                  \
+        .op = FC_ENTRY_ADD, .path = (p), .mode = S_IFLNK | 0777, .target = (t)                                         \
+    }
+#define LINK(p, t)                                                                                                     \
+    {                                                                                                                  \
+        .op = FC_ENTRY_HARDLINK, .path = (p), .target = (t)                                                            \
+    }
+#define DEV(p, ma, mi)                                                                                                 \
+    {                                                                                                                  \
+        .op = FC_ENTRY_ADD, .path = (p), .mode = S_IFCHR | 0600, .rdev_major = (ma), .rdev_minor = (mi)                \
+    }
+#define FIFO(p)                                                                                                        \
+    {                                                                                                                  \
+        .op = FC_ENTRY_ADD, .path = (p), .mode = S_IFIFO | 0600                                                        \
+    }
+#define WHITE(p)                                                                                                       \
+    {                                                                                                                  \
+        .op = FC_ENTRY_WHITEOUT, .path = (p)                                                                           \
+    }
+#define OPAQUE(p)                                                                                                      \
+    {                                                                                                                  \
+        .op = FC_ENTRY_OPAQUE, .path = (p)                                                                             \
+    }
 
 struct table_iter {
     struct fc_entry_iter base;
@@ -90,7 +117,8 @@ static inline void tree_begin(struct tree_test *t)
 
 static inline void tree_layer(struct tree_test *t, const struct fc_entry *entries, size_t n)
 {
-    struct table_iter it = {.base = {table_next, table_read, table_free}, .entries = entries, .n = n, .layer = (int)t->n};
+    struct table_iter it = {
+        .base = {table_next, table_read, table_free}, .entries = entries, .n = n, .layer = (int)t->n};
     struct fc_layer_builder *b;
     struct fc_digest d;
     int r;

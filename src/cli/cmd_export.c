@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fccompose export: write the tree as a tar. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "cli/commands.h"
+#include "cli/view.h"
+#include "export/export.h"
+
+static const struct cli_option options[] = {
+    {'l', 'l', "layer", "LAYER", "export these layers, with no workspace; may be repeated", CLI_WORD_FILE},
+    {0, 0, NULL, NULL, NULL, 0},
+};
+
+/* Where the bytes go, and how many have gone. */
+struct output {
+    int fd;
+    uint64_t written;
+    struct fc_progress *progress;
+};
+
+static int sink(void *arg, const void *data, size_t size, struct fc_error *err)
+{
+    struct output *o = arg;
+    int r = fc_write_full(o->fd, data, size);
+
+    if (r < 0)
+        return fc_fail_errno(err, -r, "cannot write the tar");
+    o->written += size;
+    if (o->progress && o->progress->update)
+        o->progress->update(o->progress, o->written);
+    return 0;
+}
+
+static int export(const struct cli_view *v, struct output *o, struct fc_error *err)
+{
+    int r;
+
+    if (o->progress)
+        o->progress->begin(o->progress, "export", 0, FC_PROGRESS_BYTES);
+    r = fc_export_tar(v->snapshot, sink, o, err);
+    if (o->progress)
+        o->progress->end(o->progress, r == 0);
+    return r;
+}
+
+static int export_to(struct cli *cli, const struct cli_view *v, const char *out, struct fc_error *err)
+{
+    struct fc_atomic file __attribute__((cleanup(fc_atomic_release_auto))) = {0};
+    struct output o = {.fd = STDOUT_FILENO, .progress = cli->progress};
+    char size[32];
+    int r;
+
+    if (strcmp(out, "-") == 0)
+        return export(v, &o, err);
+    r = fc_atomic_begin(&file, out, err);
+    if (r < 0)
+        return r;
+    o.fd = file.fd;
+    r = export(v, &o, err);
+    if (r == 0)
+        r = fc_atomic_commit(&file, true, err);
+    if (r == 0)
+        cli_say(cli, "%s: tar, %s", out, cli_size(size, o.written));
+    return r;
+}
+
+static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
+{
+    const char *out = args->operands[args->n_operands - 1];
+    struct cli_view v = {0};
+    size_t n = 0;
+    fc_auto(fc_free) const char **layers = cli_layers_of(args, 'l', true, &n);
+    int r;
+
+    if (!layers)
+        return fc_fail_errno(err, ENOMEM, "export");
+    if (n && !cli_has(args, 'l'))
+        return cli_usage(err, "export: %s is one word too many (layers are given with -l)", out);
+    if (strcmp(out, "-") == 0 && isatty(STDOUT_FILENO))
+        return cli_usage(err, "export: a tar is not for a terminal; send it to a file or a pipe");
+    r = cli_view_open(cli, layers, n, &v, err);
+    if (r == 0)
+        r = export_to(cli, &v, out, err);
+    cli_view_release(&v);
+    return r;
+}
+
+static const struct cli_example examples[] = {
+    {"Into a container engine", "fccompose export - | docker import - mytree"},
+    {0},
+};
+
+const struct cli_command cmd_export = {
+    .name = "export",
+    .group = CLI_GROUP_OUT,
+    .summary = "Write the tree as a tar",
+    .usage = "OUT.tar\n-l LAYER... OUT.tar",
+    .options = options,
+    .about = "The whole merged tree as one tar (PAX where that is needed), names in order; the same tree gives the "
+             "same bytes. OUT "
+             "is a file or - for standard output.",
+    .examples = examples,
+    .min_operands = 1,
+    .max_operands = -1,
+    .completes = CLI_WORD_FILE,
+    .run = run,
+};

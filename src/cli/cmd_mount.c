@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fccompose mount: the live tree, or a stack of layers to look at, as a directory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/io.h"
+#include "cli/commands.h"
+#include "cli/view.h"
+#include "fuse/fuse.h"
+#include "layer/layer.h"
+#include "workspace/workspace.h"
+
+enum { OPT_OWN_AS = CLI_LONG_ONLY, OPT_OPEN };
+
+static const struct cli_option options[] = {
+    {'f', 'f', "foreground", NULL, "stay in the foreground until it is unmounted or interrupted", 0},
+    {'o', 'o', "options", "OPTION,...", "ro; allow_other (other users may look, too)", 0},
+    {'l', 'l', "layer", "LAYER", "mount these layers read-only, with no workspace; may be repeated", CLI_WORD_FILE},
+    {OPT_OWN_AS, 0, "own-as", "UID:GID", "owner of new files (default 0:0; as root: who makes them)", 0},
+    {OPT_OPEN, 0, "open", NULL, "let the kernel announce opens and closes (slower; for programs that need it)", 0},
+    {0, 0, NULL, NULL, NULL, 0},
+};
+
+/* What is to be served where. */
+struct job {
+    struct cli *cli;
+    struct fc_mount_options mount;
+    char *dir;            /* mount point, absolute */
+    char *workspace;      /* its directory, or NULL with -l */
+    struct cli_view view; /* with -l */
+    bool foreground;
+};
+
+static void job_release(struct job *j)
+{
+    cli_view_release(&j->view);
+    free(j->dir);
+    free(j->workspace);
+}
+
+static int take_o(struct job *j, const char *text, struct fc_error *err)
+{
+    for (const char *p = text; *p;) {
+        size_t len = strcspn(p, ",");
+
+        if (len == 2 && memcmp(p, "ro", 2) == 0)
+            j->mount.read_only = true;
+        else if (len == 11 && memcmp(p, "allow_other", 11) == 0)
+            j->mount.allow_other = true;
+        else if (len == 5 && memcmp(p, "debug", 5) == 0)
+            j->mount.debug = true;
+        else if (len && !(len == 2 && memcmp(p, "rw", 2) == 0))
+            return cli_usage(err, "-o %.*s: expected ro, rw or allow_other", (int)len, p);
+        p += len + (p[len] == ',');
+    }
+    return 0;
+}
+
+static int take_options(struct job *j, const struct cli_args *args, struct fc_error *err)
+{
+    const char *own = cli_value(args, OPT_OWN_AS);
+    int r = 0;
+
+    j->foreground = cli_has(args, 'f');
+    j->mount.classic_open = cli_has(args, OPT_OPEN);
+    for (size_t i = 0; i < args->n && r == 0; i++)
+        if (args->args[i].id == 'o')
+            r = take_o(j, args->args[i].value, err);
+    if (r == 0 && own) {
+        j->mount.own_as_set = true;
+        r = cli_parse_full_owner("--own-as", own, &j->mount.own_uid, &j->mount.own_gid, err);
+    }
+    return r;
+}
+
+/* A second mount of a workspace is refused before anything is started. */
+static int refuse_second(struct cli *cli, const char *workspace, struct fc_error *err)
+{
+    fc_auto(fc_free) char *socket = fc_workspace_socket(workspace), *at = NULL;
+    fc_auto(fc_close) int fd = socket ? fc_control_connect(socket, NULL) : -1;
+    int pid = 0;
+
+    if (fd < 0 || fc_control_info(fd, &pid, &at, NULL) < 0)
+        return 0;
+    cli_hint(cli, "next: work in it, or fccompose umount");
+    return fc_fail(err, EBUSY, "%s: mounted on %s already (process %d)", workspace, at, pid);
+}
+
+static int prepare_dir(struct job *j, struct fc_error *err)
+{
+    int r, state = fc_mount_probe(j->dir);
+
+    if (state == 1) {
+        cli_hint(j->cli, "next: fccompose umount %s", j->dir);
+        return fc_fail(err, EBUSY, "%s: something of fccompose is mounted there already", j->dir);
+    }
+    if (state == 2) {
+        r = fc_mount_undo(j->dir, true, err);
+        if (r < 0)
+            return fc_wrap(err, "%s: a dead mount is in the way", j->dir);
+        cli_say(j->cli, "%s: cleaned up a dead mount (its process has ended)", j->dir);
+    }
+    return fc_mkdir_all(j->dir, err);
+}
+
+static int prepare_layers(struct job *j, const struct cli_args *args, struct fc_error *err)
+{
+    size_t n = 0;
+    fc_auto(fc_free) const char **layers = cli_layers_of(args, 'l', true, &n);
+
+    if (!layers)
+        return fc_fail_errno(err, ENOMEM, "mount");
+    if (!args->n_operands)
+        return cli_usage(err, "mount: with -l the directory has to be named");
+    j->mount.read_only = true;
+    j->dir = fc_abspath(args->operands[args->n_operands - 1]);
+    if (!j->dir)
+        return fc_fail_errno(err, ENOMEM, "mount");
+    return cli_view_open(j->cli, layers, n, &j->view, err);
+}
+
+static int prepare_workspace(struct job *j, const struct cli_args *args, struct fc_error *err)
+{
+    int r;
+
+    if (args->n_operands > 1)
+        return cli_usage(err, "mount: %s is one word too many (layers to look at are given with -l)",
+                         args->operands[1]);
+    r = fc_workspace_find(NULL, &j->workspace, err);
+    if (r < 0)
+        return r;
+    if (args->n_operands)
+        j->dir = fc_abspath(args->operands[0]);
+    else if (asprintf(&j->dir, "%s/rootfs", j->workspace) < 0)
+        j->dir = NULL;
+    if (!j->dir)
+        return fc_fail_errno(err, ENOMEM, "mount");
+    return refuse_second(j->cli, j->workspace, err);
+}
+
+/* Serve @live until the end. @ready_fd (-1: in the foreground) is used up when the mount is live. */
+static int serve(struct job *j, struct fc_live *live, const char *socket, int *ready_fd, struct fc_error *err)
+{
+    fc_auto(fc_mount_free) struct fc_mount *m = NULL;
+    struct fc_control *control = NULL;
+    int r;
+
+    j->mount.live = live;
+    j->mount.mountpoint = j->dir;
+    r = fc_mount_new(&j->mount, &m, err);
+    if (r == 0 && socket)
+        r = fc_control_new(socket, live, m, &control, err);
+    if (r < 0)
+        return r;
+    if (*ready_fd >= 0)
+        fc_child_say_ready(fc_steal_fd(ready_fd), NULL);
+    else
+        cli_say(j->cli, "mounted on %s; Ctrl-C unmounts", j->dir);
+    r = fc_mount_serve(m, err);
+    fc_control_free(control);
+    return r;
+}
+
+static int serve_layers(struct job *j, int *ready_fd, struct fc_error *err)
+{
+    struct fc_live_options o = {.tree = j->view.tree, .read_only = true, .count_refs = true};
+    fc_auto(fc_live_free) struct fc_live *live = NULL;
+    int r = fc_live_open(&o, &live, err);
+
+    return r < 0 ? r : serve(j, live, NULL, ready_fd, err);
+}
+
+static int serve_workspace(struct job *j, int *ready_fd, struct fc_error *err)
+{
+    struct fc_workspace_options o = {.mode = FC_WORKSPACE_WRITE, .for_mount = true, .read_only = j->mount.read_only};
+    fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
+    fc_auto(fc_workspace_free) struct fc_workspace *ws = NULL;
+    fc_auto(fc_free) char *socket = fc_workspace_socket(j->workspace);
+    struct fc_error late = {0};
+    int r = socket ? fc_cache_open(NULL, &cache, err) : fc_fail_errno(err, ENOMEM, "mount"), r2;
+
+    if (r == 0)
+        r = fc_workspace_open_with(j->workspace, cache, &o, &ws, err);
+    if (r < 0)
+        return r;
+    r = serve(j, fc_workspace_live(ws), socket, ready_fd, err);
+    r2 = fc_workspace_sync(ws, &late);
+    if (r == 0 && r2 < 0)
+        *err = late;
+    return r < 0 ? r : r2;
+}
+
+static int serve_job(struct job *j, int *ready_fd, struct fc_error *err)
+{
+    return j->workspace ? serve_workspace(j, ready_fd, err) : serve_layers(j, ready_fd, err);
+}
+
+static int open_log(const struct job *j)
+{
+    fc_auto(fc_free) char *path = NULL;
+
+    if (!j->workspace || asprintf(&path, "%s/" FC_WORKSPACE_FOLDER "/mount.log", j->workspace) < 0)
+        return -1;
+    return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+}
+
+/* In the child: after the word to the parent nobody reads errors but the log. */
+static void __attribute__((noreturn)) background(struct job *j, int ready_fd)
+{
+    struct fc_error err = {0};
+    int r;
+
+    /* Keep no other file system busy. */
+    r = chdir("/") < 0 ? fc_fail_errno(&err, errno, "/") : serve_job(j, &ready_fd, &err);
+    if (r < 0 && ready_fd >= 0)
+        fc_child_say_ready(ready_fd, &err);
+    if (r < 0)
+        cli_print_error(j->cli, &err);
+    job_release(j);
+    _exit(r < 0 ? CLI_FAILED : CLI_OK);
+}
+
+static int start(struct job *j, struct fc_error *err)
+{
+    fc_auto(fc_close) int log = open_log(j);
+    int ready_fd, r;
+    pid_t pid = fc_child_background(log, &ready_fd, err);
+
+    if (pid < 0)
+        return (int)pid;
+    if (pid == 0)
+        background(j, ready_fd);
+    r = fc_child_wait_ready(ready_fd, err);
+    if (r == -EPIPE && j->workspace)
+        cli_hint(j->cli, "see %s/" FC_WORKSPACE_FOLDER "/mount.log", j->workspace);
+    if (r < 0)
+        return r;
+    cli_say(j->cli, "mounted on %s (process %d)", j->dir, (int)pid);
+    return 0;
+}
+
+static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
+{
+    struct job j __attribute__((cleanup(job_release))) = {.cli = cli};
+    int none = -1;
+    int r = take_options(&j, args, err);
+
+    if (r == 0)
+        r = cli_has(args, 'l') ? prepare_layers(&j, args, err) : prepare_workspace(&j, args, err);
+    if (r == 0)
+        r = prepare_dir(&j, err);
+    if (r < 0)
+        return r;
+    return j.foreground ? serve_job(&j, &none, err) : start(&j, err);
+}
+
+static const struct cli_example examples[] = {
+    {"Mount, edit, unmount", "fccompose mount && echo web > rootfs/etc/hostname && fccompose umount"},
+    {"Look into tarballs", "fccompose mount -l base.tar.gz -l app.tar.zst look"},
+    {0},
+};
+
+const struct cli_command cmd_mount = {
+    .name = "mount",
+    .group = CLI_GROUP_LIVE,
+    .summary = "Mount the live tree as a directory",
+    .usage = "[OPTIONS] [DIR]\n[OPTIONS] -l LAYER... DIR",
+    .options = options,
+    .about =
+        "Mounts the workspace's tree on DIR (default: rootfs in the workspace; made if missing) and returns; a process "
+        "in "
+        "the background serves it until `fccompose umount` and logs to .fccompose/mount.log. Needs /dev/fuse, and "
+        "fusermount3 unless run as root.\n\n"
+        "For an ordinary user the mounting user may do everything in the mount, whatever owners and permissions say: "
+        "they are data for the guest. What the kernel refuses there (device nodes, trusted attributes, ACLs, "
+        "capabilities) the commands mknod, xattr and their like do.",
+    .examples = examples,
+    .min_operands = 0,
+    .max_operands = -1,
+    .completes = CLI_WORD_DIR,
+    .run = run,
+};

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fccompose umount: unmount and wait until everything is committed. */
+#include <errno.h>
+#include <libgen.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "cli/commands.h"
+#include "fuse/fuse.h"
+#include "workspace/workspace.h"
+
+static const struct cli_option options[] = {
+    {'l', 'l', "lazy", NULL, "detach at once, also when it is in use", 0},
+    {0, 0, NULL, NULL, NULL, 0},
+};
+
+static bool same_place(const char *a, const char *b)
+{
+    fc_auto(fc_free) char *real_a = realpath(a, NULL), *real_b = realpath(b, NULL);
+
+    return strcmp(real_a ? real_a : a, real_b ? real_b : b) == 0;
+}
+
+/* Ask the mount process of the workspace in @dir. Returns 1 when there is none, or it serves another place than @at. */
+static int stop(struct cli *cli, const char *dir, const char *at, bool lazy, struct fc_error *err)
+{
+    fc_auto(fc_free) char *socket = fc_workspace_socket(dir), *where = NULL;
+    fc_auto(fc_close) int fd = -1;
+    int pid, r;
+
+    if (!socket)
+        return fc_fail_errno(err, ENOMEM, "%s", dir);
+    fd = fc_control_connect(socket, NULL);
+    if (fd < 0 || fc_control_info(fd, &pid, &where, NULL) < 0)
+        return 1;
+    if (at && !same_place(at, where))
+        return 1;
+    close(fc_steal_fd(&fd)); /* one request a connection */
+    fd = fc_control_connect(socket, err);
+    r = fd < 0 ? fd : fc_control_stop(fd, lazy, err);
+    if (r == 0)
+        cli_say(cli, "%s: unmounted", where);
+    return r;
+}
+
+/* A mount that no workspace answers for: of layers, or dead. */
+static int undo(struct cli *cli, const char *at, bool lazy, struct fc_error *err)
+{
+    int state = fc_mount_probe(at), r;
+
+    if (state == 0)
+        return fc_fail(err, EINVAL, "%s: nothing of fccompose is mounted there", at);
+    r = fc_mount_undo(at, lazy || state == 2, err);
+    if (r == 0)
+        cli_say(cli, state == 2 ? "%s: cleaned up a dead mount (its process had ended)" : "%s: unmounted", at);
+    return r;
+}
+
+static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
+{
+    bool lazy = cli_has(args, 'l');
+    fc_auto(fc_free) char *at = args->n_operands ? fc_abspath(args->operands[0]) : NULL, *dir = NULL, *copy = NULL;
+    struct fc_error none = {0};
+    int r = fc_workspace_find(NULL, &dir, args->n_operands ? &none : err);
+
+    if (r < 0 && !at)
+        return r;
+    if (r == 0) {
+        r = stop(cli, dir, at, lazy, err);
+        if (r <= 0)
+            return r;
+    }
+    if (at) { /* rootfs of a workspace that is not above us */
+        copy = strdup(at);
+        free(fc_steal(&dir));
+        if (copy && fc_workspace_find(dirname(copy), &dir, NULL) == 0) {
+            r = stop(cli, dir, at, lazy, err);
+            if (r <= 0)
+                return r;
+        }
+    } else if (asprintf(&at, "%s/rootfs", dir) < 0) {
+        at = NULL;
+        return fc_fail_errno(err, ENOMEM, "umount");
+    }
+    return undo(cli, at, lazy, err);
+}
+
+const struct cli_command cmd_umount = {
+    .name = "umount",
+    .group = CLI_GROUP_LIVE,
+    .summary = "Unmount the live tree",
+    .usage = "[-l] [DIR]",
+    .options = options,
+    .about = "Without DIR: the mount of the workspace. Returns when every change is committed. A mount whose process "
+             "has died "
+             "is cleaned up.",
+    .min_operands = 0,
+    .max_operands = 1,
+    .completes = CLI_WORD_DIR,
+    .run = run,
+};
