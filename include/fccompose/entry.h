@@ -45,15 +45,15 @@ enum fc_entry_op {
 struct fc_entry {
     enum fc_entry_op op;
     const char *path;
-    uint32_t mode;                  /**< type and permission bits as st_mode; 0 for the ops without an object */
-    uint32_t uid, gid;              /**< numeric, never looked up on the host */
+    uint32_t mode;     /**< type and permission bits as st_mode; 0 for the ops without an object */
+    uint32_t uid, gid; /**< numeric, never looked up on the host */
     uint32_t rdev_major, rdev_minor;
-    uint64_t size;                  /**< of a regular file's content, holes included; else 0 */
+    uint64_t size; /**< of a regular file's content, holes included; else 0 */
     struct timespec mtime;
-    const char *target;             /**< symlink: its text, byte for byte; hard link: a normalised path; else NULL */
-    const struct fc_xattr *xattrs;  /**< sorted by name (bytes), no name twice */
+    const char *target;            /**< symlink: its text, byte for byte; hard link: a normalised path; else NULL */
+    const struct fc_xattr *xattrs; /**< sorted by name (bytes), no name twice */
     size_t n_xattrs;
-    uint64_t offset;                /**< where in the source, in bytes, for messages; 0 if unknown */
+    uint64_t offset; /**< where in the source, in bytes, for messages; 0 if unknown */
 };
 
 /** A run of file content. @data is borrowed until the iterator's next call. What no block covers is a hole. */

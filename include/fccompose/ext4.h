@@ -18,28 +18,28 @@ enum fc_ext4_journal {
 
 /** How to plan. All zero is the default: exactly sized, journal, UUID from the stack. */
 struct fc_ext4_options {
-    uint64_t size;            /**< bytes of the image; 0: as small as the content and @free_bytes allow */
-    uint64_t free_bytes;      /**< space for the guest to use; with size 0 added to the content; else a minimum */
-    const char *label;        /**< at most 16 bytes; NULL is "rootfs" */
-    bool have_uuid;           /**< use @uuid; else derived from the bottom layer's diffID and the label */
+    uint64_t size;       /**< bytes of the image; 0: as small as the content and @free_bytes allow */
+    uint64_t free_bytes; /**< space for the guest to use; with size 0 added to the content; else a minimum */
+    const char *label;   /**< at most 16 bytes; NULL is "rootfs" */
+    bool have_uuid;      /**< use @uuid; else derived from the bottom layer's diffID and the label */
     uint8_t uuid[16];
     enum fc_ext4_journal journal;
     uint64_t journal_bytes;
-    uint32_t inode_size;      /**< 128, 256, 512 or 1024; 0 is 256 */
-    uint64_t n_inodes;        /**< at least this many; 0: what the tree needs and room to grow */
+    uint32_t inode_size;        /**< 128, 256, 512 or 1024; 0 is 256 */
+    uint64_t n_inodes;          /**< at least this many; 0: what the tree needs and room to grow */
     uint32_t reserved_permille; /**< blocks reserved for root, in 1/1000 of the image; 0 is none */
-    int64_t epoch;            /**< the file system's own times (creation, write, check), seconds; SOURCE_DATE_EPOCH */
+    int64_t epoch;              /**< the file system's own times (creation, write, check), seconds; SOURCE_DATE_EPOCH */
 };
 
 /** What was planned. */
 struct fc_ext4_summary {
-    uint64_t size;         /**< bytes of the image */
-    uint64_t needed;       /**< the smallest size that would do with these options */
+    uint64_t size;                /**< bytes of the image */
+    uint64_t needed;              /**< the smallest size that would do with these options */
     uint64_t blocks, free_blocks; /**< of 4096 bytes */
     uint64_t inodes, free_inodes;
     uint32_t groups;
     uint64_t journal_bytes;
-    uint64_t data_bytes;   /**< file content, holes not counted */
+    uint64_t data_bytes; /**< file content, holes not counted */
     uint8_t uuid[16];
     uint32_t n_clamped_times; /**< times outside what the inode size can hold (1901..2446) */
     uint32_t n_split_links;   /**< inodes that needed a copy because they had more than 65,000 links */

@@ -36,8 +36,8 @@ struct fc_segment {
 
 /** How to write. All zero is the default. */
 struct fc_image_write_options {
-    bool no_sync;     /**< do not fsync at the end */
-    bool no_clone;    /**< do not try to share blocks with the sources */
+    bool no_sync;  /**< do not fsync at the end */
+    bool no_clone; /**< do not try to share blocks with the sources */
     struct fc_progress *progress;
 };
 

@@ -21,7 +21,7 @@ struct fc_snap_inode {
     uint64_t ino;
     uint32_t mode, uid, gid;
     uint32_t rdev_major, rdev_minor;
-    uint32_t nlink;                    /**< names; a directory: 2 + subdirectories */
+    uint32_t nlink; /**< names; a directory: 2 + subdirectories */
     struct timespec atime, mtime, ctime, crtime;
     uint64_t size;                     /**< regular: bytes; symlink: text length; else 0 */
     const char *target;                /**< symlink: its text, NUL-terminated; else NULL */
@@ -29,14 +29,14 @@ struct fc_snap_inode {
     uint32_t first_extent, n_extents;  /**< slice of the extent table, sorted by offset; gaps are holes */
     uint32_t first_dentry, n_dentries; /**< directory: slice of the dentry table, sorted by name bytes */
     uint32_t parent;                   /**< directory: index of its parent; else FC_TREE_NONE */
-    uint32_t layer;                    /**< origin: stack position whose layer gave the content, or FC_TREE_NONE (edits) */
+    uint32_t layer; /**< origin: stack position whose layer gave the content, or FC_TREE_NONE (edits) */
 };
 
 /** Name in a directory of a snapshot. */
 struct fc_snap_dentry {
     const char *name; /**< not NUL-terminated */
     uint32_t name_len;
-    uint32_t inode;   /**< index into the inode table */
+    uint32_t inode; /**< index into the inode table */
 };
 
 /**

@@ -11,20 +11,20 @@
 
 /** How to import. All zero is the default. */
 struct fc_import_options {
-    bool force_owner;            /**< give every entry @uid:@gid (--owner) */
+    bool force_owner; /**< give every entry @uid:@gid (--owner) */
     uint32_t uid, gid;
     const char *const *excludes; /**< glob patterns (fnmatch with "**"), for dir: only; borrowed for the call */
     size_t n_excludes;
-    bool cross_mounts;           /**< dir: only: walk into other file systems */
-    uint64_t max_bytes;          /**< cap on uncompressed size; 0 is 1 TiB */
+    bool cross_mounts;  /**< dir: only: walk into other file systems */
+    uint64_t max_bytes; /**< cap on uncompressed size; 0 is 1 TiB */
     struct fc_progress *progress;
 };
 
 /** What an import did. */
 struct fc_import_result {
-    bool cached;            /**< recognised: nothing was decompressed */
-    uint64_t source_bytes;  /**< compressed bytes read */
-    uint32_t n_notes;       /**< things that were understood with a warning (clamped times, dropped attributes) */
+    bool cached;           /**< recognised: nothing was decompressed */
+    uint64_t source_bytes; /**< compressed bytes read */
+    uint32_t n_notes;      /**< things that were understood with a warning (clamped times, dropped attributes) */
 };
 
 /**

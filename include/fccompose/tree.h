@@ -18,7 +18,8 @@ struct fc_tree;
 /** One layer of a stack, lowest first. */
 struct fc_tree_layer {
     struct fc_layer *layer;
-    uint64_t first_ino; /**< inode numbers first_ino .. first_ino + (the layer's inode count) - 1 are its own; 0: chosen */
+    uint64_t
+        first_ino; /**< inode numbers first_ino .. first_ino + (the layer's inode count) - 1 are its own; 0: chosen */
 };
 
 /** How to fold. All zero is the default. */
@@ -29,11 +30,11 @@ struct fc_tree_options {
 
 /** An inode of the tree; index 0 is the root. */
 struct fc_tree_inode {
-    uint64_t ino;         /**< number shown to users; 1 is the root; unique in the tree */
-    uint32_t mode;        /**< type and permissions */
+    uint64_t ino;  /**< number shown to users; 1 is the root; unique in the tree */
+    uint32_t mode; /**< type and permissions */
     uint32_t uid, gid;
     uint32_t rdev_major, rdev_minor;
-    uint32_t nlink;       /**< names in the tree; a directory: 2 + its subdirectories */
+    uint32_t nlink; /**< names in the tree; a directory: 2 + its subdirectories */
     struct timespec mtime;
     uint64_t size;        /**< regular file: bytes; symlink: length of its text; else 0 */
     uint32_t layer;       /**< origin: position in the stack of the layer that describes it; FC_TREE_NONE: made up */
@@ -44,9 +45,9 @@ struct fc_tree_inode {
 
 /** A name in a directory. */
 struct fc_tree_dentry {
-    const char *name;  /**< not NUL-terminated: @name_len bytes, owned by the tree */
+    const char *name; /**< not NUL-terminated: @name_len bytes, owned by the tree */
     uint32_t name_len;
-    uint32_t inode;    /**< index */
+    uint32_t inode; /**< index */
 };
 
 /**

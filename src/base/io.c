@@ -220,8 +220,8 @@ int fc_lock_file(const char *path, bool exclusive, bool wait)
 {
     fc_auto(fc_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 
-    /* A reader may not be allowed to write: flock works on any descriptor. */
-    if (fd < 0 && errno == EACCES)
+    /* A reader may not be allowed to write, or nobody is: flock works on any descriptor. */
+    if (fd < 0 && (errno == EACCES || errno == EROFS))
         fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;

@@ -52,7 +52,7 @@ void fc_atomic_release(struct fc_atomic *a);
 static inline void fc_atomic_release_auto(struct fc_atomic *a) { fc_atomic_release(a); }
 
 /**
- * Take an exclusive (or shared) flock on @path, created if missing.
+ * Take an exclusive (or shared) flock on @path, created if missing; one that may only be read is locked all the same.
  *
  * Returns the descriptor (close it to unlock); -EWOULDBLOCK if someone has it and @wait is false; or -errno.
  */

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* The one mutable global of the library: set once by cli before there are threads. */
+/* With the secret in hash.c all mutable globals of the library: set once by cli before there are threads. */
 static void (*log_sink)(enum fc_log_level level, const char *line);
 
 void fc_log_sink(void (*sink)(enum fc_log_level level, const char *line)) { log_sink = sink; }

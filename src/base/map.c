@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An open-addressing map from numbers to numbers, and a byte hash. */
+/* An open-addressing map from numbers to numbers. */
 #include "base/map.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #define EMPTY 0u
 #define TOMB UINT64_MAX
 
+/* Without a secret: keys are numbers that the program counts itself, or fc_hash() values, which have one. */
 static uint64_t mix(uint64_t x)
 {
     x ^= x >> 32;
@@ -114,25 +115,4 @@ void fc_map_release(struct fc_map *m)
     free(m->keys);
     free(m->values);
     *m = (struct fc_map){0};
-}
-
-uint64_t fc_hash(uint64_t seed, const void *data, size_t len)
-{
-    const unsigned char *p = data;
-    uint64_t h = mix(seed + 0x9e3779b97f4a7c15u * (len + 1));
-
-    for (; len >= 8; len -= 8, p += 8) {
-        uint64_t word;
-
-        memcpy(&word, p, 8);
-        h = (h ^ word) * 0x9fb21c651e98df25u;
-        h ^= h >> 29;
-    }
-    if (len) {
-        uint64_t word = 0;
-
-        memcpy(&word, p, len);
-        h = (h ^ word) * 0x9fb21c651e98df25u;
-    }
-    return mix(h);
 }

@@ -18,7 +18,7 @@ static int run_help(struct cli *cli, const struct cli_args *args, struct fc_erro
     if (args->n_operands) {
         command = cli_find(args->operands, args->n_operands, &used);
         if (!command || used < args->n_operands) {
-            for (; cli_commands[n] && n < FC_LENGTH(names); n++)
+            for (; n < FC_LENGTH(names) && cli_commands[n]; n++)
                 names[n] = cli_commands[n]->name;
             close = command ? NULL : cli_closest(args->operands[0], names, n);
             return close ? cli_usage(err, "help: %s: unknown command: did you mean %s?", args->operands[used], close)

@@ -33,7 +33,7 @@ static int unknown_command(const char *word, const struct cli_command *parent, s
     const char *names[64], *close;
     size_t n = 0;
 
-    for (; table[n] && n < FC_LENGTH(names); n++) {
+    for (; n < FC_LENGTH(names) && table[n]; n++) {
         const char *space = strrchr(table[n]->name, ' ');
 
         names[n] = space ? space + 1 : table[n]->name;

@@ -101,7 +101,8 @@ static bool match(const char *pattern, size_t len, const char *s)
             continue;
         }
         if (p < end && *p == '*') {
-            star = (struct retry){.p = ++p, .s = s};
+            p++;
+            star = (struct retry){.p = p, .s = s};
             continue;
         }
         if (p == end && !*s)

@@ -18,7 +18,7 @@ ROUNDS=${FC_CRASH_ROUNDS:-15}
         fccompose mount -q
         "$LIB/churn" rootfs "$round" "$WORK/synced" & load=$!
         sleep "0.$((RANDOM % 9))$((RANDOM % 10))"
-        pid=$(fccompose --json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["mount"]["pid"])')
+        pid=$(fccompose --json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["pid"])')
         kill -KILL "$pid"
         wait $load || true
         # The dead mount is recognised and cleaned up by mount itself.
@@ -38,7 +38,7 @@ ROUNDS=${FC_CRASH_ROUNDS:-15}
     need_fuse
     fccompose init -q builtin:busybox
     fccompose mount -q
-    pid=$(fccompose --json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["mount"]["pid"])')
+    pid=$(fccompose --json status | python3 -c 'import json,sys; print(json.load(sys.stdin)["pid"])')
     kill -KILL "$pid"
     while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
     run ls rootfs/etc

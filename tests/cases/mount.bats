@@ -4,8 +4,7 @@
 load ../lib/common
 
 setup_file() {
-    need_root
-    need_fuse
+    can need_root need_fuse || return 0
     enter_workdir
     export WORK
     mkdir -p lower/dir/sub lower/many
@@ -27,6 +26,8 @@ teardown_file() {
     }
 }
 setup() {
+    need_root
+    need_fuse
     FCCOMPOSE_CACHE=$WORK/cache
     cd "$WORK/rootfs"
 }

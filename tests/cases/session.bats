@@ -12,7 +12,7 @@ set -eu
 fccompose init builtin:busybox
 fccompose mount
 echo web >rootfs/etc/hostname
-mkdir rootfs/srv/www
+mkdir -p rootfs/srv/www
 cp rootfs/bin/busybox rootfs/srv/www/copy
 ln rootfs/srv/www/copy rootfs/srv/www/link
 ln -s copy rootfs/srv/www/symbolic
@@ -38,7 +38,7 @@ check_session() {
     [ "$(debugfs -R 'cat /etc/hostname' mounted.ext4 2>/dev/null)" = web ]
     debugfs -R 'stat /srv/www' mounted.ext4 2>/dev/null >stat.txt
     grep -qE 'User: *1000 +Group: *1001' stat.txt
-    grep -qE 'Mode: *2750' stat.txt
+    grep -qE 'Mode: *02750' stat.txt
     grep -q 'Sat Feb  3 04:05:06 2001' <(TZ=UTC debugfs -R 'stat /srv/www' mounted.ext4 2>/dev/null)
     debugfs -R 'stat /srv/www/link' mounted.ext4 2>/dev/null | grep -q 'Links: 2'
 }
@@ -141,7 +141,7 @@ PY
     fccompose write /opt/app/config edited
     fccompose write /etc/hostname web
     fccompose rm /opt/app/other
-    fccompose layer rm 2
+    fccompose layer rm 1
     run fccompose status
     [ "$status" -eq 0 ]
     [[ $output == *opt/app/config* ]]

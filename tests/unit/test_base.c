@@ -2,12 +2,15 @@
 /* base: errors, buffers, maps, digests, atomic files, removal, quoting. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -90,6 +93,28 @@ static void map_agrees_with_an_array(void **state)
             assert_true(value == model[key]);
     }
     fc_map_release(&m);
+}
+
+static void hash_matches_siphash_1_3(void **state)
+{
+    const uint64_t zero[2] = {0, 0}, key[2] = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
+
+    (void)state;
+    assert_true(fc_hash_keyed(zero, 7, "etc/hostname", 12) == 0x9553be78578ef037u);
+    assert_true(fc_hash_keyed(key, 0, NULL, 0) == 0x5cb96f6ba2a4fcfcu);
+    assert_true(fc_hash_keyed(key, 7, "etc/hostname", 12) == 0x9e41d1d65a51d3adu);
+    assert_true(fc_hash_keyed(key, 7, "eightbyt", 8) == 0xd13e7e0baae36dcdu);
+}
+
+static void hash_has_a_secret_that_stays(void **state)
+{
+    const uint64_t zero[2] = {0, 0};
+    uint64_t first = fc_hash(7, "etc/hostname", 12);
+
+    (void)state;
+    assert_true(first == fc_hash(7, "etc/hostname", 12));
+    assert_true(first != fc_hash(8, "etc/hostname", 12));
+    assert_true(first != fc_hash_keyed(zero, 7, "etc/hostname", 12));
 }
 
 static void arena_keeps_small_and_large_pieces(void **state)
@@ -213,6 +238,55 @@ static void lock_keeps_others_out(void **state)
     close(b);
 }
 
+/* As an ordinary user (root passes every permission), in a child of its own. */
+static void lock_works_on_what_may_only_be_read(void **state)
+{
+    int fd = open("read-only", O_RDONLY | O_CREAT, 0444), status;
+    pid_t pid;
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(chmod(".", 0755), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (geteuid() == 0 && setuid(65534) < 0)
+            _exit(2);
+        _exit(fc_lock_file("read-only", false, false) < 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* Needs a mount namespace of its own; where there is none the case is passed over. */
+static void lock_works_on_a_read_only_file_system(void **state)
+{
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(mkdir("ro", 0755), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int fd;
+
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+            mount("none", "ro", "tmpfs", 0, NULL) < 0)
+            _exit(77);
+        fd = open("ro/lock", O_RDWR | O_CREAT, 0666);
+        close(fd);
+        if (fd < 0 || mount("none", "ro", NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
+            _exit(77);
+        _exit(fc_lock_file("ro/lock", true, false) < 0 || fc_lock_file("ro/missing", true, false) != -ENOENT);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 static void copy_range_copies_across_kinds(void **state)
 {
     int a = open("a", O_RDWR | O_CREAT, 0600), b = open("b", O_RDWR | O_CREAT, 0600);
@@ -237,6 +311,8 @@ int main(void)
         cmocka_unit_test(error_has_code_and_words),
         cmocka_unit_test(wrap_cuts_what_does_not_fit),
         cmocka_unit_test(map_agrees_with_an_array),
+        cmocka_unit_test(hash_matches_siphash_1_3),
+        cmocka_unit_test(hash_has_a_secret_that_stays),
         cmocka_unit_test(arena_keeps_small_and_large_pieces),
         cmocka_unit_test(digest_matches_the_standard_vector),
         cmocka_unit_test(atomic_file_appears_whole_or_not),
@@ -245,6 +321,8 @@ int main(void)
         cmocka_unit_test(names_are_shown_safely),
         cmocka_unit_test(child_gives_status_and_output),
         cmocka_unit_test(lock_keeps_others_out),
+        cmocka_unit_test(lock_works_on_what_may_only_be_read),
+        cmocka_unit_test(lock_works_on_a_read_only_file_system),
         cmocka_unit_test(copy_range_copies_across_kinds),
     };
 
