@@ -93,17 +93,38 @@ lint:
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
-install: all
+# Manual pages and completions come out of the program's own tables.
+$(B)/share/made: $(B)/fccompose
+	@rm -rf $(@D) && mkdir -p $(@D)
+	$(call say,MAN,$(@D))
+	$(Q)$(B)/fccompose help --man > $(@D)/fccompose.1
+	$(Q)$(B)/fccompose help --list | while read -r c; do \
+		$(B)/fccompose help --man $$c > $(@D)/fccompose-$$(echo "$$c" | tr ' ' -).1 || exit 1; done
+	$(Q)for s in bash zsh fish; do $(B)/fccompose completion $$s > $(@D)/completion.$$s || exit 1; done
+	@touch $@
+
+MANDIR := $(DESTDIR)$(PREFIX)/share/man/man1
+COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions/fccompose \
+	$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fccompose $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fccompose.fish
+
+install: all $(B)/share/made
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/fccompose
 	install -m 0755 $(B)/fccompose $(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 include/fccompose/*.h $(DESTDIR)$(PREFIX)/include/fccompose/
 	install -m 0644 $(B)/libfccompose.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 0755 $(B)/libfccompose.so $(DESTDIR)$(PREFIX)/lib/libfccompose.so.0
 	ln -sf libfccompose.so.0 $(DESTDIR)$(PREFIX)/lib/libfccompose.so
-	printf 'prefix=%s\nName: fccompose\nDescription: root file systems for microVMs\nVersion: %s\nRequires.private: %s\nLibs: -L$${prefix}/lib -lfccompose\nCflags: -I$${prefix}/include\n' \
+	printf 'prefix=%s\nName: fccompose\nDescription: root file systems for microVMs\nVersion: %s\nRequires.private: %s\nLibs: -L$${prefix}/lib -lfccompose\nLibs.private: -lcom_err -pthread\nCflags: -I$${prefix}/include\n' \
 		'$(PREFIX)' '$(VERSION)' '$(PKGS)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/fccompose.pc
 
+	install -d $(MANDIR) $(dir $(COMPLETIONS))
+	install -m 0644 $(B)/share/*.1 $(MANDIR)/
+	install -m 0644 $(B)/share/completion.bash $(word 1,$(COMPLETIONS))
+	install -m 0644 $(B)/share/completion.zsh $(word 2,$(COMPLETIONS))
+	install -m 0644 $(B)/share/completion.fish $(word 3,$(COMPLETIONS))
+
 uninstall:
+	rm -f $(MANDIR)/fccompose.1 $(MANDIR)/fccompose-*.1 $(COMPLETIONS)
 	rm -f $(DESTDIR)$(PREFIX)/bin/fccompose $(DESTDIR)$(PREFIX)/lib/libfccompose.a $(DESTDIR)$(PREFIX)/lib/libfccompose.so \
 		$(DESTDIR)$(PREFIX)/lib/libfccompose.so.0 $(DESTDIR)$(PREFIX)/lib/pkgconfig/fccompose.pc
 	rm -rf $(DESTDIR)$(PREFIX)/include/fccompose

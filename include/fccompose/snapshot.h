@@ -66,7 +66,7 @@ FC_PUBLIC int fc_snapshot_of_tree(const struct fc_tree *tree, struct fc_snapshot
 /** Release a snapshot and the extents that it pins. NULL is allowed. */
 FC_PUBLIC void fc_snapshot_free(struct fc_snapshot *snapshot);
 
-/** The inode table and its length. */
+/** The inode table and, in *ret_n, its length. Here and in the next four @ret_n may be NULL. */
 FC_PUBLIC const struct fc_snap_inode *fc_snapshot_inodes(const struct fc_snapshot *s, uint32_t *ret_n);
 
 /** The dentry table and its length. */

@@ -78,7 +78,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     if (!layers)
         return fc_fail_errno(err, ENOMEM, "export");
     if (n && !cli_has(args, 'l'))
-        return cli_usage(err, "export: %s is one word too many (layers are given with -l)", out);
+        return cli_usage(err, "export: unexpected argument %s (layers are given with -l)", out);
     if (strcmp(out, "-") == 0 && isatty(STDOUT_FILENO))
         return cli_usage(err, "export: a tar is not for a terminal; send it to a file or a pipe");
     r = cli_view_open(cli, layers, n, &v, err);

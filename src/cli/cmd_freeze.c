@@ -199,7 +199,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     if (!layers)
         return fc_fail_errno(err, ENOMEM, "freeze");
     if (n && !cli_has(args, 'l'))
-        return cli_usage(err, "freeze: %s is one word too many (layers are given with -l)", out);
+        return cli_usage(err, "freeze: unexpected argument %s (layers are given with -l)", out);
     if (strcmp(out, "-") == 0 && isatty(STDOUT_FILENO))
         return cli_usage(err, "freeze: an image is not for a terminal; send it to a file or a pipe");
     if (strcmp(out, "-") == 0 && cli->json)

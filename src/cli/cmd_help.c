@@ -6,8 +6,18 @@
 
 static const struct cli_option options[] = {
     {'m', 'm', "man", NULL, "print the manual page as roff", 0},
+    {'l', 'l', "list", NULL, "print the names of all commands, one a line", 0},
     {0, 0, NULL, NULL, NULL, 0},
 };
+
+/* Every name that `help` takes, one a line: for packagers. */
+static void list_commands(const struct cli_command *const *table)
+{
+    for (size_t i = 0; table && table[i]; i++) {
+        puts(table[i]->name);
+        list_commands(table[i]->subs);
+    }
+}
 
 static int run_help(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
@@ -21,11 +31,13 @@ static int run_help(struct cli *cli, const struct cli_args *args, struct fc_erro
             for (; n < FC_LENGTH(names) && cli_commands[n]; n++)
                 names[n] = cli_commands[n]->name;
             close = command ? NULL : cli_closest(args->operands[0], names, n);
-            return close ? cli_usage(err, "help: %s: unknown command: did you mean %s?", args->operands[used], close)
+            return close ? cli_usage(err, "help: %s: unknown command: did you mean %s?", args->operands[0], close)
                          : cli_usage(err, "help: %s: unknown command", args->operands[used]);
         }
     }
-    if (cli_has(args, 'm'))
+    if (cli_has(args, 'l'))
+        list_commands(command ? command->subs : cli_commands);
+    else if (cli_has(args, 'm'))
         cli_man(command, stdout);
     else
         cli_help(cli, command, stdout);
@@ -57,7 +69,7 @@ const struct cli_command cmd_help = {
     .name = "help",
     .group = CLI_GROUP_MACHINE,
     .summary = "Explain the program or a command",
-    .usage = "[--man] [COMMAND]",
+    .usage = "[--man | --list] [COMMAND]",
     .options = options,
     .examples = help_examples,
     .max_operands = 2,

@@ -127,8 +127,7 @@ static int prepare_workspace(struct job *j, const struct cli_args *args, struct 
     int r;
 
     if (args->n_operands > 1)
-        return cli_usage(err, "mount: %s is one word too many (layers to look at are given with -l)",
-                         args->operands[1]);
+        return cli_usage(err, "mount: unexpected argument %s (layers to look at are given with -l)", args->operands[1]);
     r = fc_workspace_find(NULL, &j->workspace, err);
     if (r < 0)
         return r;
@@ -204,7 +203,8 @@ static int open_log(const struct job *j)
 
     if (!j->workspace || asprintf(&path, "%s/" FC_WORKSPACE_FOLDER "/mount.log", j->workspace) < 0)
         return -1;
-    return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+    /* Not through a link: root may be at work in a folder that somebody else can write to. */
+    return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
 }
 
 /* In the child: after the word to the parent nobody reads errors but the log. */

@@ -35,6 +35,18 @@ static void put_quoted(FILE *to, const char *text)
     fputc('\'', to);
 }
 
+/* Case patterns for the names of commands: each begins with a bar but the first. */
+static void put_pattern(FILE *to, const struct cli_command *c)
+{
+    fprintf(to, "%s'%s'", c == cli_commands[0] ? "" : "|", c->name);
+}
+
+static void put_top_names(FILE *to)
+{
+    for (size_t i = 0; cli_commands[i]; i++)
+        fprintf(to, " %s", cli_commands[i]->name);
+}
+
 static void put_option_words(FILE *to, const struct cli_option *options)
 {
     for (const struct cli_option *o = options; o && o->id; o++) {
@@ -51,6 +63,13 @@ static bool is_choice(const struct cli_option *o)
            strspn(o->metavar, "abcdefghijklmnopqrstuvwxyz|") == strlen(o->metavar);
 }
 
+/* The choices of "a|b|c", with spaces. */
+static void put_choices(FILE *to, const struct cli_option *o)
+{
+    for (const char *p = o->metavar; *p; p++)
+        fputc(*p == '|' ? ' ' : *p, to);
+}
+
 /* bash: "NAME" is the words of the command; one case branch each. */
 static void bash_values(FILE *to, const struct cli_option *options)
 {
@@ -63,8 +82,7 @@ static void bash_values(FILE *to, const struct cli_option *options)
         fputs(") ", to);
         if (is_choice(o)) {
             fputs("COMPREPLY=($(compgen -W '", to);
-            for (const char *p = o->metavar; *p; p++)
-                fputc(*p == '|' ? ' ' : *p, to);
+            put_choices(to, o);
             fputs("' -- \"$cur\")); return ;;\n", to);
         } else {
             fprintf(to, "compopt -o filenames; COMPREPLY=($(compgen -%c -- \"$cur\")); return ;;\n",
@@ -82,8 +100,7 @@ static void bash_case(FILE *to, const struct cli_command *c)
         for (size_t i = 0; c->subs[i]; i++)
             fprintf(to, " %s", last_word(c->subs[i]));
     if (c->completes == CLI_WORD_COMMAND)
-        for (size_t i = 0; cli_commands[i]; i++)
-            fprintf(to, " %s", cli_commands[i]->name);
+        put_top_names(to);
     fputs("' options='", to);
     put_option_words(to, c->options);
     fprintf(to, "' files=%s ;;\n",
@@ -107,13 +124,7 @@ static void bash(FILE *to)
           "        esac\n"
           "        case \"${name:+$name }$w\" in\n        ",
           to);
-    const char *bar = "";
-    for (size_t i = 0; cli_commands[i]; i++) {
-        fprintf(to, "%s'%s'", bar, cli_commands[i]->name);
-        bar = "|";
-        for (size_t j = 0; cli_commands[i]->subs && cli_commands[i]->subs[j]; j++)
-            fprintf(to, "|'%s'", cli_commands[i]->subs[j]->name);
-    }
+    each(to, cli_commands, put_pattern);
     fputs(") name=${name:+$name }$w ;;\n"
           "        *) break ;;\n"
           "        esac\n"
@@ -122,8 +133,7 @@ static void bash(FILE *to)
           to);
     bash_values(to, cli_global_options);
     fputs("    esac\n    case $name in\n    '') words='", to);
-    for (size_t i = 0; cli_commands[i]; i++)
-        fprintf(to, " %s", cli_commands[i]->name);
+    put_top_names(to);
     fputs("' ;;\n", to);
     each(to, cli_commands, bash_case);
     fputs("    esac\n    if [[ $cur == -* ]]; then\n        COMPREPLY=($(compgen -W \"$options", to);
@@ -163,8 +173,7 @@ static void zsh_options(FILE *to, const struct cli_option *options)
             fputc(']', to);
             if (is_choice(o)) {
                 fputs(":value:(", to);
-                for (const char *p = o->metavar; *p; p++)
-                    fputc(*p == '|' ? ' ' : *p, to);
+                put_choices(to, o);
                 fputc(')', to);
             } else if (o->metavar) {
                 fputc(':', to);
@@ -220,13 +229,7 @@ static void zsh(FILE *to)
           "        esac\n"
           "        case \"${name:+$name }$w\" in\n        ",
           to);
-    const char *bar = "";
-    for (size_t i = 0; cli_commands[i]; i++) {
-        fprintf(to, "%s'%s'", bar, cli_commands[i]->name);
-        bar = "|";
-        for (size_t j = 0; cli_commands[i]->subs && cli_commands[i]->subs[j]; j++)
-            fprintf(to, "|'%s'", cli_commands[i]->subs[j]->name);
-    }
+    each(to, cli_commands, put_pattern);
     fputs(") name=\"${name:+$name }$w\"; (( i++ )) ;;\n"
           "        *) break ;;\n        esac\n    done\n"
           "    case $name in\n"
@@ -251,8 +254,7 @@ static void fish_options(FILE *to, const char *condition, const struct cli_optio
             fprintf(to, " -l %s", o->name);
         if (is_choice(o)) {
             fputs(" -x -a '", to);
-            for (const char *p = o->metavar; *p; p++)
-                fputc(*p == '|' ? ' ' : *p, to);
+            put_choices(to, o);
             fputc('\'', to);
         } else if (o->metavar) {
             fputs(o->completes ? " -r -F" : " -x", to);

@@ -48,10 +48,10 @@ static int unknown_command(const char *word, const struct cli_command *parent, s
 static int check_operands(const struct cli_command *c, const struct cli_args *args, struct fc_error *err)
 {
     if (args->n_operands < (size_t)c->min_operands)
-        return cli_usage(err, args->n_operands ? "%s: something is missing after %s" : "%s: something is missing",
+        return cli_usage(err, args->n_operands ? "%s: an argument is missing after %s" : "%s: an argument is missing",
                          c->name, args->n_operands ? args->operands[args->n_operands - 1] : "");
     if (c->max_operands >= 0 && args->n_operands > (size_t)c->max_operands)
-        return cli_usage(err, "%s: %s is one word too many", c->name, args->operands[c->max_operands]);
+        return cli_usage(err, "%s: unexpected argument %s", c->name, args->operands[c->max_operands]);
     return 0;
 }
 
@@ -108,7 +108,7 @@ static int run_command(struct cli *cli, const struct cli_command *command, int a
 static int run_sub(struct cli *cli, const struct cli_command *parent, int argc, char **argv, struct fc_error *err)
 {
     if (argc < 1)
-        return cli_usage(err, "%s: which of its commands?", parent->name);
+        return cli_usage(err, "%s: a command is missing", parent->name);
     for (size_t i = 0; parent->subs[i]; i++)
         if (strcmp(strrchr(parent->subs[i]->name, ' ') + 1, argv[0]) == 0)
             return run_command(cli, parent->subs[i], argc, argv, err);
@@ -137,6 +137,22 @@ static int run(struct cli *cli, int argc, char **argv, struct fc_error *err)
     return command ? run_command(cli, command, argc - next, argv + next, err) : unknown_command(word, NULL, err);
 }
 
+/* Below wrong usage: the lines that are right, and where to read more. */
+static void hint_usage(struct cli *cli)
+{
+    const struct cli_command *c = cli->command;
+    struct fc_buf b __attribute__((cleanup(fc_buf_release_auto))) = {0};
+    const char *lead = "usage:";
+
+    for (const char *p = c ? c->usage : ""; *p; lead = "      ") {
+        size_t len = strcspn(p, "\n");
+
+        fc_buf_addf(&b, "%s fccompose %s %.*s\n", lead, c->name, (int)len, p);
+        p += len + (p[len] == '\n');
+    }
+    cli_hint(cli, "%smore:  fccompose help%s%s", b.data ? b.data : "", c ? " " : "", c ? c->name : "");
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {0};
@@ -159,7 +175,7 @@ int main(int argc, char **argv)
     if (err.code == EPIPE && !err.msg[0])
         return CLI_FAILED;
     if (r == -CLI_EUSAGE && !cli.hint[0])
-        cli_hint(&cli, "usage: fccompose help%s%s", cli.command ? " " : "", cli.command ? cli.command->name : "");
+        hint_usage(&cli);
     cli_print_error(&cli, &err);
     return r == -CLI_EUSAGE ? CLI_WRONG_USAGE : CLI_FAILED;
 }

@@ -94,6 +94,36 @@ static void put_end(FILE *to)
         to);
 }
 
+static void put_command(FILE *to, const struct cli_command *c)
+{
+    fprintf(to, ".TP\n\\fB%s\\fR\n", c->name);
+    puts_roff(to, c->summary);
+    fputc('\n', to);
+}
+
+static void put_reference(FILE *to, const char *name, const char *behind)
+{
+    fputs("\\fB", to);
+    put_page_name(to, name);
+    fprintf(to, "\\fR(1)%s\n", behind);
+}
+
+/* The program, the command above, the commands below. */
+static void put_see_also(FILE *to, const struct cli_command *c)
+{
+    const char *space = strrchr(c->name, ' ');
+    char parent[64];
+
+    fputs(".SH SEE ALSO\n", to);
+    if (space) {
+        snprintf(parent, sizeof(parent), "%.*s", (int)(space - c->name), c->name);
+        put_reference(to, parent, ",");
+    }
+    for (size_t i = 0; c->subs && c->subs[i]; i++)
+        put_reference(to, c->subs[i]->name, ",");
+    put_reference(to, "", "");
+}
+
 static void command_page(const struct cli_command *c, FILE *to)
 {
     put_title(to, c->name);
@@ -119,11 +149,8 @@ static void command_page(const struct cli_command *c, FILE *to)
     put_about(to, c->about ? c->about : "");
     if (c->subs) {
         fputs(".SH COMMANDS\n", to);
-        for (size_t i = 0; c->subs[i]; i++) {
-            fprintf(to, ".TP\n\\fB%s\\fR\n", c->subs[i]->name);
-            puts_roff(to, c->subs[i]->summary);
-            fputc('\n', to);
-        }
+        for (size_t i = 0; c->subs[i]; i++)
+            put_command(to, c->subs[i]);
     }
     if (c->options) {
         fputs(".SH OPTIONS\n", to);
@@ -140,7 +167,7 @@ static void command_page(const struct cli_command *c, FILE *to)
         }
     }
     put_end(to);
-    fputs(".SH SEE ALSO\n\\fBfccompose\\fR(1)\n", to);
+    put_see_also(to, c);
 }
 
 void cli_man(const struct cli_command *command, FILE *to)
@@ -158,14 +185,13 @@ void cli_man(const struct cli_command *command, FILE *to)
     for (int g = 0; g < CLI_N_GROUPS; g++) {
         fprintf(to, ".SS %s\n", cli_group_titles[g]);
         for (size_t i = 0; cli_commands[i]; i++) {
-            if (cli_commands[i]->group != (enum cli_group)g)
-                continue;
-            fprintf(to, ".TP\n\\fB%s\\fR\n", cli_commands[i]->name);
-            puts_roff(to, cli_commands[i]->summary);
-            fputc('\n', to);
+            if (cli_commands[i]->group == (enum cli_group)g)
+                put_command(to, cli_commands[i]);
         }
     }
     fputs(".SH OPTIONS\n", to);
     put_options(to, cli_global_options);
     put_end(to);
+    fputs(".SH SEE ALSO\nA page for each command: ", to);
+    put_reference(to, "init", " and so on.");
 }

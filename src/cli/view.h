@@ -41,28 +41,20 @@ int cli_import_options(struct cli *cli, const struct cli_args *args, struct fc_i
 /* Tables of a snapshot, where their length is not wanted. */
 static inline const struct fc_snap_inode *cli_inodes(const struct fc_snapshot *s)
 {
-    uint32_t n;
-    return fc_snapshot_inodes(s, &n);
+    return fc_snapshot_inodes(s, NULL);
 }
 static inline const struct fc_snap_dentry *cli_dentries(const struct fc_snapshot *s)
 {
-    uint32_t n;
-    return fc_snapshot_dentries(s, &n);
+    return fc_snapshot_dentries(s, NULL);
 }
 static inline const struct fc_snap_extent *cli_extents(const struct fc_snapshot *s)
 {
-    uint32_t n;
-    return fc_snapshot_extents(s, &n);
+    return fc_snapshot_extents(s, NULL);
 }
-static inline const struct fc_xattr *cli_xattrs(const struct fc_snapshot *s)
-{
-    uint32_t n;
-    return fc_snapshot_xattrs(s, &n);
-}
+static inline const struct fc_xattr *cli_xattrs(const struct fc_snapshot *s) { return fc_snapshot_xattrs(s, NULL); }
 static inline const struct fc_snap_source *cli_sources(const struct fc_snapshot *s)
 {
-    uint32_t n;
-    return fc_snapshot_sources(s, &n);
+    return fc_snapshot_sources(s, NULL);
 }
 
 /** Ids of import options. */

@@ -43,6 +43,9 @@ static void set_counts(const struct fc_ext4_planner *p, struct ext2_super_block 
     sb->s_reserved_gdt_blocks = (uint16_t)l->reserved_gdt;
     sb->s_desc_size = sizeof(struct ext4_group_desc);
     sb->s_log_groups_per_flex = 4;
+    sb->s_overhead_clusters = (uint32_t)(p->journal_blocks); /* what statfs never counts as the user's */
+    for (size_t i = 0; i < l->n_fixed; i++)
+        sb->s_overhead_clusters += (uint32_t)l->fixed[i].length;
 }
 
 static void set_journal(const struct fc_ext4_planner *p, struct ext2_super_block *sb)

@@ -102,6 +102,15 @@ static int do_reset(struct fc_control *s, const struct fc_buf *data, struct fc_e
     return fc_live_reset(s->live, paths, n, err);
 }
 
+/* What to do about a mount that takes no changes. */
+static int say_read_only(const struct fc_control *s, struct fc_error *err)
+{
+    if (!s->mount)
+        return -EROFS;
+    return fc_fail(err, EROFS, "the workspace is mounted read-only on %s: unmount it first (fccompose umount)",
+                   s->mount->mountpoint);
+}
+
 static int do_info(const struct fc_control *s, struct fc_buf *ret)
 {
     struct control_info info = {.pid = getpid()};
@@ -154,6 +163,8 @@ static int answer(struct connection *c, const struct control_header *h, const st
     default:
         return fc_fail(err, EOPNOTSUPP, "the mount process does not know this request");
     }
+    if (r == -EROFS)
+        return say_read_only(s, err);
     if (s->mount) /* who asked wants to see it in the mount; also what was done before a failure */
         fuse_notifier_drain(s->mount);
     return r;

@@ -376,6 +376,11 @@ int live_truncate(struct fc_live *live, struct live_inode *inode, uint64_t size)
 /** Read the store into the tables. */
 int live_load(struct fc_live *live, const struct fc_live_options *options, struct fc_error *err);
 
+/* settle.c */
+
+/** Count links, find parents, mark lower inodes that have no name any more, drop own ones. -EBADMSG, -ENOMEM with words. */
+int live_settle(struct fc_live *live, struct fc_error *err);
+
 /* commit.c. All without the lock. */
 
 /** Commit until change number @want is covered. @force: commit even an empty group. */

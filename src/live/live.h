@@ -73,7 +73,10 @@ void fc_live_set_listener(struct fc_live *live, const struct fc_live_listener *l
 
 /* Names */
 
-/** Find @name in @parent ("." and ".." too). Takes a reference if count_refs. */
+/**
+ * Find @name in @parent (".." too). "." is @parent itself, whatever its type; -ESTALE when there is no such inode (any
+ * more). Takes a reference if count_refs.
+ */
 int fc_live_lookup(struct fc_live *live, uint64_t parent, const char *name, size_t len, struct fc_attr *ret);
 /** Drop @n references; an inode without names goes when the last one does. */
 void fc_live_forget(struct fc_live *live, uint64_t ino, uint64_t n);
@@ -175,7 +178,10 @@ int fc_live_pin(struct fc_live *live, struct fc_error *err);
 void fc_live_resume(struct fc_live *live);
 void fc_live_unpin(struct fc_live *live);
 
-/** Forget all edits below and at the @n normalised paths (n 0: all), so that the lower tree shows again. */
+/**
+ * Forget all edits below and at the @n normalised paths (n 0: all), so that the lower tree shows again. A folder above
+ * that has all its lower names again, and no other edit, has its lower times again. -EROFS, -ENOENT, -ENOMEM with words.
+ */
 int fc_live_reset(struct fc_live *live, const char *const *paths, size_t n, struct fc_error *err);
 
 #endif

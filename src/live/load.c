@@ -225,66 +225,6 @@ static int load_dentry(void *arg, uint64_t parent, const char *name, size_t len,
     return r;
 }
 
-/* Afterwards */
-
-/** A directory whose subdirectories are counted. */
-struct count {
-    struct fc_live *live;
-    uint32_t n;
-};
-
-static int count_dir(void *arg, const char *name, size_t len, uint64_t cookie, uint64_t ino)
-{
-    struct count *c = arg;
-    struct live_node node;
-
-    (void)name, (void)len, (void)cookie;
-    if (live_node(c->live, ino, &node) < 0)
-        return -EBADMSG;
-    c->n += S_ISDIR(live_mode(c->live, &node));
-    return 0;
-}
-
-static int count_links(struct load *l, struct live_inode *dir)
-{
-    struct live_node node = {.own = dir, .lower = dir->lower, .ino = dir->attr.ino};
-    struct count c = {.live = l->live};
-
-    if (live_dir_each(l->live, &node, 0, count_dir, &c) < 0)
-        return misfit(l, dir->attr.ino, "names what is not there");
-    dir->attr.nlink = 2 + c.n;
-    return 0;
-}
-
-/* Directories count their subdirectories anew, because the stack below may have changed; what has no name goes. */
-static int settle(struct load *l)
-{
-    struct fc_live *live = l->live;
-    struct live_inode *orphans = NULL;
-    int r = 0;
-
-    for (size_t i = 0; i < live->inodes.cap && r == 0; i++) {
-        struct live_inode *inode = (struct live_inode *)(uintptr_t)live->inodes.values[i];
-
-        if (live->inodes.keys[i] == 0 || live->inodes.keys[i] == UINT64_MAX)
-            continue;
-        if (inode->attr.nlink == 0) {
-            inode->window_next = orphans;
-            orphans = inode;
-        } else if (S_ISDIR(inode->attr.mode)) {
-            r = count_links(l, inode);
-        }
-    }
-    while (r == 0 && orphans) {
-        struct live_inode *next = orphans->window_next;
-
-        orphans->window_next = NULL;
-        live_inode_drop(live, orphans);
-        orphans = next;
-    }
-    return r;
-}
-
 int live_load(struct fc_live *live, const struct fc_live_options *options, struct fc_error *err)
 {
     static const struct fc_edit_loader loader = {load_inode, load_xattr, load_extent, load_dentry};
@@ -296,7 +236,7 @@ int live_load(struct fc_live *live, const struct fc_live_options *options, struc
     live->read_only = false;
     r = fc_edit_load(live->edit, &loader, &l, err);
     if (r == 0)
-        r = settle(&l);
+        r = live_settle(live, err);
     live->read_only = read_only;
     if (read_only)
         live->committed_seq = live->seq;

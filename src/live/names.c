@@ -8,25 +8,30 @@
 static bool is_dot(const char *name, size_t len) { return len == 1 && name[0] == '.'; }
 static bool is_dotdot(const char *name, size_t len) { return len == 2 && name[0] == '.' && name[1] == '.'; }
 
-static int lookup(struct fc_live *live, uint64_t parent, const char *name, size_t len, struct fc_attr *ret)
+static int find_name(struct fc_live *live, uint64_t parent, const char *name, size_t len, uint64_t *ret_ino)
 {
-    struct live_node dir, node;
-    uint64_t ino;
+    struct live_node dir;
     int r = live_node_dir(live, parent, &dir);
 
     if (r < 0)
         return r;
     if (len > FC_NAME_MAX)
         return -ENAMETOOLONG;
-    if (is_dot(name, len))
-        ino = parent;
-    else if (is_dotdot(name, len))
-        ino = live_parent(live, &dir);
-    else
-        ino = live_dir_find(live, &dir, name, len);
-    if (ino == 0)
-        return -ENOENT;
-    r = live_node(live, ino, &node);
+    *ret_ino = is_dotdot(name, len) ? live_parent(live, &dir) : live_dir_find(live, &dir, name, len);
+    return *ret_ino ? 0 : -ENOENT;
+}
+
+static int lookup(struct fc_live *live, uint64_t parent, const char *name, size_t len, struct fc_attr *ret)
+{
+    struct live_node node;
+    uint64_t ino = parent;
+    int r = 0;
+
+    /* "." of anything is how the kernel finds the inode of a file handle that it has forgotten. */
+    if (!is_dot(name, len))
+        r = find_name(live, parent, name, len, &ino);
+    if (r == 0)
+        r = live_node(live, ino, &node);
     if (r == 0)
         r = live_ref(live, ino);
     if (r < 0)

@@ -8,8 +8,12 @@
  *     of P shows the same inode, so it shows this too; its name stays.
  *   - A lower directory that was moved out of P is moved back, as a directory has one name only. A file that was moved
  *     out keeps its new name too, and so has one more link than before.
- *   - If P is not in the lower tree, what is there is removed. The folders above P are not touched: when one of them is
- *     not the lower one any more, it must be reset itself.
+ *   - If P is not in the lower tree, what is there is removed.
+ *   - A folder in which this changes a name has new times. But when its names are all lower ones again, and nothing but
+ *     names was changed in it, its times are the lower ones again too: then creating a file and resetting it leaves no
+ *     trace, also not in an image. Where other changes remain, what the times were before is not known any more.
+ *   - The folders above P are not touched otherwise: when one of them is not the lower one any more, it must be reset
+ *     itself.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -86,10 +90,9 @@ static int take_away(struct live_reset *r, struct live_inode *child)
         return -ENOMEM;
     live_dir_remove(dir.own, name, f.len);
     dir.own->attr.nlink--;
-    live_touch_dir(r->live, dir.own);
     live_note_entry_copy(r->notes, dir.ino, name, f.len, 0);
     live_note_inode_more(r->notes, dir.ino, true);
-    return 0;
+    return live_reset_touch(r, dir.own);
 }
 
 /* @name of directory @parent is the lower inode again. */
@@ -129,7 +132,7 @@ static int restore_name(struct live_reset *r, uint64_t parent, const char *name,
     }
     live_dirty(live, child.own, LIVE_DIRTY_ALL);
     live_note_entry_copy(r->notes, parent, name, len, want);
-    return 0;
+    return live_reset_touch(r, dir.own);
 }
 
 /* Names of a directory that the lower one does not have, or that are other inodes there. */
@@ -270,12 +273,6 @@ static int reset_path(struct live_reset *r, const char *path)
     if (!e)
         return live_uproot(r, p.dir.ino, p.name, p.len);
     rc = restore_name(r, p.dir.ino, p.name, p.len, e->inode);
-    if (rc == 0) {
-        /* The parent changed; that it did is an edit of the parent, which stays. */
-        rc = live_node(live, p.dir.ino, &p.dir);
-        if (rc == 0 && p.dir.own)
-            live_touch_dir(live, p.dir.own);
-    }
     if (rc == 0)
         rc = todo(r, e->inode);
     return rc < 0 ? rc : restore_all(r);
@@ -312,6 +309,7 @@ int fc_live_reset(struct fc_live *live, const char *const *paths, size_t n, stru
         if (r < 0)
             r = words(r, paths[i], err);
     }
+    live_calm(&reset);
     live_unlock(live, &notes);
     free(reset.todo.items);
     return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the two files of fc_live_reset() share. */
+/* What the files of fc_live_reset() share. */
 #ifndef FC_LIVE_RESET_H
 #define FC_LIVE_RESET_H
 
@@ -10,7 +10,16 @@ struct live_reset {
     struct fc_live *live;
     struct live_notes *notes;
     struct live_inos todo; /* lower indices that are still to be restored */
+    struct fc_map touched; /* directories in which names were changed: ino to enum live_touched */
 };
+
+/** Whether all that was changed in a directory, but for its names, can be told to have been its names' doing. */
+enum live_touched { LIVE_TOUCHED_NAMES, LIVE_TOUCHED_MORE };
+
+/** Set the times of a directory in which the reset changes a name, and remember it for live_calm(). */
+int live_reset_touch(struct live_reset *r, struct live_inode *dir);
+/** Directories that were touched and are now as the lower tree has them are pristine again. Ends the remembering. */
+void live_calm(struct live_reset *r);
 
 /** Remove @name and everything below it. What else has names lives on; what references have stays readable. */
 int live_uproot(struct live_reset *r, uint64_t parent, const char *name, size_t len);

@@ -448,31 +448,36 @@ void fc_snapshot_free(struct fc_snapshot *snapshot)
 
 const struct fc_snap_inode *fc_snapshot_inodes(const struct fc_snapshot *s, uint32_t *ret_n)
 {
-    *ret_n = (uint32_t)s->n_inodes;
+    if (ret_n)
+        *ret_n = (uint32_t)s->n_inodes;
     return s->inodes;
 }
 
 const struct fc_snap_dentry *fc_snapshot_dentries(const struct fc_snapshot *s, uint32_t *ret_n)
 {
-    *ret_n = (uint32_t)s->n_dentries;
+    if (ret_n)
+        *ret_n = (uint32_t)s->n_dentries;
     return s->dentries;
 }
 
 const struct fc_snap_extent *fc_snapshot_extents(const struct fc_snapshot *s, uint32_t *ret_n)
 {
-    *ret_n = (uint32_t)s->n_extents;
+    if (ret_n)
+        *ret_n = (uint32_t)s->n_extents;
     return s->extents;
 }
 
 const struct fc_xattr *fc_snapshot_xattrs(const struct fc_snapshot *s, uint32_t *ret_n)
 {
-    *ret_n = (uint32_t)s->n_xattrs;
+    if (ret_n)
+        *ret_n = (uint32_t)s->n_xattrs;
     return s->xattrs;
 }
 
 const struct fc_snap_source *fc_snapshot_sources(const struct fc_snapshot *s, uint32_t *ret_n)
 {
-    *ret_n = s->n_sources;
+    if (ret_n)
+        *ret_n = s->n_sources;
     return s->sources;
 }
 

@@ -107,6 +107,5 @@ int live_uproot(struct live_reset *r, uint64_t parent, const char *name, size_t 
     live_note_entry_copy(r->notes, parent, name, len, 0);
     live_dir_remove(dir.own, name, len);
     dir.own->attr.nlink -= is_dir;
-    live_touch_dir(r->live, dir.own);
-    return 0;
+    return live_reset_touch(r, dir.own);
 }

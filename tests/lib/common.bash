@@ -126,15 +126,11 @@ image_manifest() {
     return $r
 }
 
-# Boot a copy of IMAGE under user-mode Linux with INIT; it must print WORD within 60 s: boot_uml IMAGE INIT COMMAND WORD
+# Boot a copy of IMAGE under user-mode Linux with INIT; given COMMAND it must print WORD: boot_uml IMAGE INIT COMMAND WORD
 boot_uml() {
     need linux.uml
     cp --sparse=always "$1" "$WORK/boot.img"
-    printf '%s\n' "$3" >"$WORK/boot.in"
-    # The console's input stays open: a guest that loses it would end before it spoke.
-    (cat "$WORK/boot.in"; sleep 60) | timeout -s KILL 60 "$ROOT/tools/uml" "ubd0=$WORK/boot.img" root=/dev/ubda rw mem=256M \
-        con=null con0=fd:0,fd:1 "init=$2" "umid=fc$$" >"$WORK/boot.log" 2>&1 3>&- &
-    wait_for_word "$WORK/boot.log" "$4" $!
+    boot_machine "$3" "$4" 60 "$ROOT/tools/uml" "ubd0=$WORK/boot.img" root=/dev/ubda rw mem=256M con=null con0=fd:0,fd:1 "init=$2"
 }
 
 # The same under QEMU with the 6.1 kernel of ../shared.
@@ -144,22 +140,31 @@ boot_qemu() {
     mkdir -p "$FIXTURES"
     [ -s "$FIXTURES/vmlinux" ] || { xz -dc "$SHARED/kernels/vmlinux-6.1-x86_64.xz" >"$FIXTURES/vmlinux.$$" && mv "$FIXTURES/vmlinux.$$" "$FIXTURES/vmlinux"; }
     cp --sparse=always "$1" "$WORK/boot.img"
-    printf '%s\n' "$3" >"$WORK/boot.in"
-    (sleep 8; cat "$WORK/boot.in"; sleep 100) | timeout -s KILL 120 qemu-system-x86_64 -M q35 -cpu max -m 256 -nographic -no-reboot \
+    boot_machine "$3" "$4" 120 qemu-system-x86_64 -M q35 -cpu max -m 256 -nographic -no-reboot \
         -kernel "$FIXTURES/vmlinux" -append "console=ttyS0 root=/dev/vda rw panic=-1 init=$2" \
-        -drive "file=$WORK/boot.img,format=raw,if=virtio" >"$WORK/boot.log" 2>&1 3>&- &
-    wait_for_word "$WORK/boot.log" "$4" $!
+        -drive "file=$WORK/boot.img,format=raw,if=virtio"
 }
 
-wait_for_word() {
-    local log=$1 word=$2 pid=$3
-    while kill -0 "$pid" 2>/dev/null && ! grep -aq "$word" "$log"; do sleep 0.2; done
-    local found=1
-    grep -aq "$word" "$log" && found=0
-    # The boot programs have children that a signal to the pipeline does not reach; their image's path names them.
+# boot_machine COMMAND WORD SECONDS PROGRAM...: type COMMAND every two seconds (a console may lose what comes too early) until
+# WORD is seen in what the machine prints, which is in $WORK/boot.log.
+boot_machine() {
+    local command=$1 word=$2 limit=$3 found=1 tick=0 pid
+    shift 3
+    rm -f "$WORK/console"
+    mkfifo "$WORK/console"
+    # Opened for reading too: the machine's console never ends.
+    exec 8<>"$WORK/console"
+    timeout -s KILL "$limit" "$@" <&8 >"$WORK/boot.log" 2>&1 3>&- 8>&- &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        grep -aq "$word" "$WORK/boot.log" && { found=0; break; }
+        [ $((tick++ % 10)) -ne 9 ] || printf '%s\n' "$command" >&8
+        sleep 0.2
+    done
+    exec 8>&-
+    # The machine has processes that a signal to the first one does not reach; their image's path names them.
     pkill -KILL -f "$WORK/boot.img" 2>/dev/null || true
-    kill -KILL "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
-    [ $found -eq 0 ] || tail -n 40 "$log"
+    [ $found -eq 0 ] || tail -n 40 "$WORK/boot.log"
     return $found
 }
