@@ -38,9 +38,20 @@ teardown() { leave_workdir; }
     fccompose help --man | grep -q "^.SH NAME"
 }
 
+@test "cli: help --list names what help takes" {
+    local c
+    fccompose help --list >names
+    grep -qx freeze names
+    grep -qx "layer add" names
+    while read -r c; do
+        # shellcheck disable=SC2086
+        [[ $(fccompose help $c) == "Usage: fccompose $c"* ]]
+    done <names
+}
+
 @test "cli: manual pages format without a complaint" {
     need man
-    run --separate-stderr bash -c 'for c in "" freeze mount "layer add" diff; do fccompose help --man $c | man --warnings -l - >/dev/null; done'
+    run --separate-stderr bash -c '(echo; fccompose help --list) | while read -r c; do fccompose help --man $c | man --warnings -l - >/dev/null; done'
     [ "$status" -eq 0 ]
     [ -z "$stderr" ]
 }
@@ -76,6 +87,20 @@ teardown() { leave_workdir; }
         run fccompose $words
         [ "$status" -eq 2 ] || { echo "$words: $status $output"; return 1; }
     done
+}
+
+@test "cli: wrong usage shows the right one" {
+    run fccompose mv /a
+    [ "$status" -eq 2 ]
+    [ "${lines[0]}" = "fccompose: mv: an argument is missing after /a" ]
+    [[ ${lines[1]} == *"usage: fccompose mv [OPTIONS] SOURCE... DEST" ]]
+    [[ ${lines[2]} == *"more:  fccompose help mv" ]]
+    run fccompose layer
+    [ "$status" -eq 2 ]
+    [[ $output == *"a command is missing"*"add|rm|ls|mv"* ]]
+    run fccompose umount a b
+    [ "$status" -eq 2 ]
+    [[ $output == *"unexpected argument b"* ]]
 }
 
 @test "cli: a failure is exit 1, with what, why and the next step" {

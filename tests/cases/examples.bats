@@ -46,6 +46,11 @@ teardown() { leave_workdir; }
     # shellcheck disable=SC2046
     cc -o list "$ROOT/examples/list_layer.c" $(cat flags)
     LD_LIBRARY_PATH=$WORK/dest/usr/lib ./list builtin:busybox >/dev/null
+    local c
+    "$WORK/dest/usr/bin/fccompose" help --list >names
+    while read -r c; do [ -s "dest/usr/share/man/man1/fccompose-${c// /-}.1" ]; done <names
+    [ "$(find dest/usr/share/man/man1 -name 'fccompose*.1' | wc -l)" -eq $(($(wc -l <names) + 1)) ]
+    bash -n dest/usr/share/bash-completion/completions/fccompose
     make -s -C "$ROOT" uninstall DESTDIR="$WORK/dest" PREFIX=/usr
     [ -z "$(find dest -type f)" ]
 }
