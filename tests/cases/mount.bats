@@ -202,7 +202,8 @@ fcntl.lockf(fd, fcntl.LOCK_EX, 10, 0)
 try:
     fd = os.open(".", os.O_TMPFILE | os.O_RDWR)
     os.write(fd, b"t")
-    os.link(f"/proc/self/fd/{fd}", "linked")
+    proc = os.open("/proc/self/fd", os.O_RDONLY)  # os.link() follows only when a descriptor is given
+    os.link(str(fd), "linked", src_dir_fd=proc, follow_symlinks=True)
     assert open("linked").read() == "t"
 except OSError as e:
     assert e.errno == errno.EOPNOTSUPP, e

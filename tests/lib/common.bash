@@ -95,7 +95,7 @@ start_user() {
 as_user() {
     local uid gid
     uid=$(id -u fctest) gid=$(id -g fctest)
-    nsenter -t "$USER_HOLDER" -m -- setpriv --reuid="$uid" --regid="$gid" --init-groups --inh-caps=-all -- \
+    nsenter -t "$USER_HOLDER" -m -r -- setpriv --reuid="$uid" --regid="$gid" --init-groups --inh-caps=-all -- \
         env HOME="$WORK/user" FCCOMPOSE_CACHE="$WORK/user/cache" XDG_RUNTIME_DIR= bash -c "cd '$WORK/user' && $*"
 }
 stop_user() {
