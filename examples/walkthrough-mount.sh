@@ -3,7 +3,7 @@
 # Walk-through: mount the stack, work in it with ordinary tools, freeze while it is mounted, go back to the start.
 #
 #   PATH=build:$PATH examples/walkthrough-mount.sh [DIR]     (needs /dev/fuse; no root)
-set -eu
+set -eu -o pipefail
 dir=${1:-$(mktemp -d)}
 mkdir -p "$dir"
 cd "$dir"
@@ -24,16 +24,18 @@ fccompose diff
 
 # Freezing does not disturb the mount: the image shows one moment.
 fccompose freeze one.ext4
-echo changed >rootfs/etc/motd
+echo changed >rootfs/root/notes
 fccompose freeze two.ext4
 if cmp -s one.ext4 two.ext4; then
     echo "the second image should differ" >&2
     exit 1
 fi
 
-# Take one edit back, then all of them.
-fccompose reset /etc/motd
+# Take one edit back, then all of them. /root has no other edit, so that not even its times tell of this one.
+fccompose reset /root/notes
 fccompose freeze three.ext4
-cmp one.ext4 three.ext4 && echo "one and three are the same bytes"
+cmp one.ext4 three.ext4
+echo "one and three are the same bytes"
 fccompose reset
-[ -z "$(fccompose diff)" ] && echo "nothing is changed any more"
+fccompose diff | cmp - /dev/null
+echo "nothing is changed any more"

@@ -72,6 +72,7 @@ struct fc_entry_iter {
     int (*next)(struct fc_entry_iter *it, const struct fc_entry **ret_entry, struct fc_error *err);
     int (*read)(struct fc_entry_iter *it, struct fc_block *ret_block, struct fc_error *err);
     void (*free)(struct fc_entry_iter *it);
+    const char *label; /**< names the source in messages of iterators around this one; of the iterator, or NULL */
 };
 
 /**

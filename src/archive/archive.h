@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tar streams in and out, decompression by magic. The only door to libarchive. */
+/* Tar streams in and out, decompression by magic. The only door to libarchive and zlib. */
 #ifndef FC_ARCHIVE_ARCHIVE_H
 #define FC_ARCHIVE_ARCHIVE_H
 
@@ -20,7 +20,7 @@ struct fc_byte_source {
 
 /** How to read a tar. All zero is the default. */
 struct fc_tar_options {
-    const char *label;  /**< names the layer in messages; borrowed until free */
+    const char *label;  /**< names the layer in messages; copied */
     uint64_t max_bytes; /**< uncompressed cap; 0 is 1 TiB; more is -EFBIG */
 };
 
@@ -28,8 +28,8 @@ struct fc_tar_options {
  * Read a tar stream (ustar, PAX, GNU, v7; plain, gzip, zstd, xz, bzip2, by magic) as entries with raw names: whiteouts
  * are left to fc_filter_whiteouts().
  *
- * @source is borrowed until free. Everything survives that fc_entry can hold; what libarchive could only partly
- * understand is counted as a note, never dropped in silence.
+ * @source is borrowed until free. Everything survives that fc_entry can hold; what it cannot hold is counted as a
+ * note, never dropped in silence.
  */
 int fc_tar_iter(struct fc_byte_source *source, const struct fc_tar_options *options, struct fc_entry_iter **ret,
                 struct fc_error *err);

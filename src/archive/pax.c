@@ -401,7 +401,8 @@ int fc_pax_parse(struct fc_pax *pax, const char *data, size_t size, struct fc_er
     return 0;
 }
 
-void fc_pax_clear(struct fc_pax *pax)
+/* Forget all but the memory. */
+static void clear(struct fc_pax *pax)
 {
     struct fc_pax old = *pax;
 
@@ -419,7 +420,7 @@ void fc_pax_clear(struct fc_pax *pax)
 
 int fc_pax_inherit(struct fc_pax *pax, const struct fc_pax *global)
 {
-    fc_pax_clear(pax);
+    clear(pax);
     pax->set = global->set & (FC_PAX_UID | FC_PAX_GID | FC_PAX_MTIME);
     pax->uid = global->uid;
     pax->gid = global->gid;

@@ -52,8 +52,6 @@ struct fc_pax {
 
 /** Take in the records of an extended header. Returns 0, -EBADMSG or -EOPNOTSUPP with words, or -ENOMEM. */
 int fc_pax_parse(struct fc_pax *pax, const char *data, size_t size, struct fc_error *err);
-/** Forget all but the memory. */
-void fc_pax_clear(struct fc_pax *pax);
 /** Clear @pax and copy into it what @global says of every entry: numbers and attributes, never names. 0 or -ENOMEM. */
 int fc_pax_inherit(struct fc_pax *pax, const struct fc_pax *global);
 /** Free the memory. */

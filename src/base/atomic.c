@@ -2,42 +2,57 @@
 /* Files that appear complete under their name or not at all. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 
-static mode_t current_umask(void)
+/* A new file beside @path, under a name that nobody can have prepared. Returns the descriptor and *ret_temp, or -errno. */
+static int create_temp(const char *path, mode_t mode, char **ret_temp)
 {
-    mode_t m = umask(0);
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
-    umask(m);
-    return m;
+    for (int attempt = 0; attempt < 100; attempt++) {
+        fc_auto(fc_free) char *temp = NULL;
+        uint32_t random;
+        int fd;
+
+        if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+            return -errno;
+        if (asprintf(&temp, "%.*s.%.200s.%08x", (int)(name - path), path, name, random) < 0)
+            return temp = NULL, -ENOMEM;
+        fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (fd >= 0) {
+            *ret_temp = fc_steal(&temp);
+            return fd;
+        }
+        if (errno != EEXIST)
+            return -errno;
+    }
+    return -EEXIST;
 }
 
 int fc_atomic_begin(struct fc_atomic *ret, const char *path, struct fc_error *err)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    fc_auto(fc_free) char *copy = strdup(path);
-    fc_auto(fc_free) char *temp = NULL;
+    fc_auto(fc_free) char *copy = strdup(path), *temp = NULL;
     struct stat st;
-    mode_t mode;
+    /* Somebody else's file there says nothing about how ours should be. */
+    bool keep = lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid();
     int fd;
 
-    if (!copy || asprintf(&temp, "%.*s.%.200s.XXXXXX", (int)(name - path), path, name) < 0) {
-        temp = NULL;
+    if (!copy)
         return fc_fail(err, ENOMEM, "out of memory");
-    }
-    mode = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? st.st_mode & 07777 : 0666 & ~current_umask();
-    fd = mkostemp(temp, O_CLOEXEC);
+    fd = create_temp(path, keep ? st.st_mode & 0777 : 0666, &temp);
     if (fd < 0)
-        return fc_fail_errno(err, errno, "cannot write %s", path);
-    if (fchmod(fd, mode) < 0) {
+        return fc_fail_errno(err, -fd, "cannot write %s", path);
+    if (keep && fchmod(fd, st.st_mode & 0777) < 0) {
         int code = errno;
 
         close(fd);

@@ -29,7 +29,7 @@ void fc_buf_release(struct fc_buf *b);
 static inline void fc_buf_release_auto(struct fc_buf *b) { fc_buf_release(b); }
 
 /**
- * Grow an array for one more element, doubling: @p points to the array pointer, @cap counts elements of @size bytes.
+ * Grow an array, doubling, until it holds @need elements of @size bytes: @p points to the array pointer, *cap counts.
  *
  * Returns 0, or -ENOMEM with the array as it was. New elements are not cleared.
  */

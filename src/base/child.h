@@ -24,7 +24,7 @@ int fc_child_run(const char *const argv[], struct fc_buf *ret_output, struct fc_
  * child returns 0 and sets *ret_ready_fd to its end of that pipe, for fc_child_say_ready(). Or -errno.
  */
 pid_t fc_child_background(int log_fd, int *ret_ready_fd, struct fc_error *err);
-/** In the child: tell the parent that all is well (@code 0) or what failed (@err), and close the pipe. */
+/** In the child: tell the parent what failed, or with NULL that all is well, and close the pipe. */
 void fc_child_say_ready(int ready_fd, const struct fc_error *err);
 /** In the parent: wait for the child's word. Returns 0, the child's failure (err has its words), or -EPIPE if it died. */
 int fc_child_wait_ready(int ready_fd, struct fc_error *err);

@@ -28,7 +28,7 @@ static void __attribute__((constructor)) choose_secret(void)
 
 static uint64_t rotate(uint64_t x, unsigned by) { return x << by | x >> (64 - by); }
 
-static void sip_round(uint64_t v[4])
+static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[2] += v[3];
@@ -42,7 +42,7 @@ static void sip_round(uint64_t v[4])
     v[2] = rotate(v[2], 32);
 }
 
-static void take_word(uint64_t v[4], uint64_t word)
+static inline __attribute__((always_inline)) void take_word(uint64_t v[4], uint64_t word)
 {
     v[3] ^= word;
     sip_round(v);

@@ -18,12 +18,17 @@
 
 static size_t io_chunk(size_t left) { return left < IO_MAX ? left : IO_MAX; }
 
-ssize_t fc_pread_full(int fd, void *buffer, size_t size, uint64_t offset)
+/* The current position instead of an offset. */
+#define HERE UINT64_MAX
+
+static ssize_t read_whole(int fd, void *buffer, size_t size, uint64_t offset)
 {
     size_t done = 0;
 
     while (done < size) {
-        ssize_t n = pread(fd, (char *)buffer + done, io_chunk(size - done), (off_t)(offset + done));
+        char *to = (char *)buffer + done;
+        size_t want = io_chunk(size - done);
+        ssize_t n = offset == HERE ? read(fd, to, want) : pread(fd, to, want, (off_t)(offset + done));
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -34,61 +39,41 @@ ssize_t fc_pread_full(int fd, void *buffer, size_t size, uint64_t offset)
         done += (size_t)n;
     }
     return (ssize_t)done;
+}
+
+static int write_whole(int fd, const void *buffer, size_t size, uint64_t offset)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        const char *from = (const char *)buffer + done;
+        size_t want = io_chunk(size - done);
+        ssize_t n = offset == HERE ? write(fd, from, want) : pwrite(fd, from, want, (off_t)(offset + done));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            return -EIO;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+ssize_t fc_pread_full(int fd, void *buffer, size_t size, uint64_t offset)
+{
+    return offset == HERE ? -EINVAL : read_whole(fd, buffer, size, offset);
 }
 
 int fc_pwrite_full(int fd, const void *buffer, size_t size, uint64_t offset)
 {
-    size_t done = 0;
-
-    while (done < size) {
-        ssize_t n = pwrite(fd, (const char *)buffer + done, io_chunk(size - done), (off_t)(offset + done));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            return -EIO;
-        done += (size_t)n;
-    }
-    return 0;
+    return offset == HERE ? -EINVAL : write_whole(fd, buffer, size, offset);
 }
 
-ssize_t fc_read_full(int fd, void *buffer, size_t size)
-{
-    size_t done = 0;
+ssize_t fc_read_full(int fd, void *buffer, size_t size) { return read_whole(fd, buffer, size, HERE); }
 
-    while (done < size) {
-        ssize_t n = read(fd, (char *)buffer + done, io_chunk(size - done));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
-}
-
-int fc_write_full(int fd, const void *buffer, size_t size)
-{
-    size_t done = 0;
-
-    while (done < size) {
-        ssize_t n = write(fd, (const char *)buffer + done, io_chunk(size - done));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            return -EIO;
-        done += (size_t)n;
-    }
-    return 0;
-}
+int fc_write_full(int fd, const void *buffer, size_t size) { return write_whole(fd, buffer, size, HERE); }
 
 static int copy_through_memory(int src_fd, uint64_t src_offset, int dst_fd, uint64_t dst_offset, uint64_t size)
 {
@@ -218,11 +203,11 @@ char *fc_abspath(const char *path)
 
 int fc_lock_file(const char *path, bool exclusive, bool wait)
 {
-    fc_auto(fc_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    fc_auto(fc_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
 
     /* A reader may not be allowed to write, or nobody is: flock works on any descriptor. */
     if (fd < 0 && (errno == EACCES || errno == EROFS))
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
     while (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | (wait ? 0 : LOCK_NB)) < 0)

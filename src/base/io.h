@@ -41,8 +41,9 @@ struct fc_atomic {
 };
 
 /**
- * Begin an atomic file at @path: a temporary file ".NAME.XXXXXX" beside it, mode 0666 & ~umask (that of an existing
- * file at @path if there is one). Returns 0 and fills *ret, or -errno with words.
+ * Begin an atomic file at @path: a temporary file ".NAME.XXXXXXXX" beside it, mode 0666 & ~umask (the permissions of
+ * a file of ours at @path if there is one). A symlink at @path is replaced, not followed. Any thread. Returns 0 and
+ * fills *ret, or -errno with words.
  */
 int fc_atomic_begin(struct fc_atomic *ret, const char *path, struct fc_error *err);
 /** Finish: fsync if @sync, rename over @path, fsync the folder if @sync. @a is empty afterwards. Returns 0 or -errno. */
@@ -52,7 +53,8 @@ void fc_atomic_release(struct fc_atomic *a);
 static inline void fc_atomic_release_auto(struct fc_atomic *a) { fc_atomic_release(a); }
 
 /**
- * Take an exclusive (or shared) flock on @path, created if missing; one that may only be read is locked all the same.
+ * Take an exclusive (or shared) flock on @path, created if missing, never through a symlink; one that may only be
+ * read is locked all the same.
  *
  * Returns the descriptor (close it to unlock); -EWOULDBLOCK if someone has it and @wait is false; or -errno.
  */

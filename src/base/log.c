@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* With the secret in hash.c all mutable globals of the library: set once by cli before there are threads. */
+/* A mutable global, as few are (hash.c, fuse/serve.c): set once by cli before there are threads. */
 static void (*log_sink)(enum fc_log_level level, const char *line);
 
 void fc_log_sink(void (*sink)(enum fc_log_level level, const char *line)) { log_sink = sink; }

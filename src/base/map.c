@@ -81,14 +81,19 @@ int fc_map_set(struct fc_map *m, uint64_t key, uint64_t value)
     return 0;
 }
 
+static bool find_key(const struct fc_map *m, uint64_t key, size_t *ret_slot)
+{
+    if (!m->cap)
+        return false;
+    *ret_slot = find_slot(m, key + 1);
+    return m->keys[*ret_slot] == key + 1;
+}
+
 bool fc_map_get(const struct fc_map *m, uint64_t key, uint64_t *ret_value)
 {
     size_t slot;
 
-    if (!m->cap)
-        return false;
-    slot = find_slot(m, key + 1);
-    if (m->keys[slot] != key + 1)
+    if (!find_key(m, key, &slot))
         return false;
     if (ret_value)
         *ret_value = m->values[slot];
@@ -99,10 +104,7 @@ bool fc_map_del(struct fc_map *m, uint64_t key)
 {
     size_t slot;
 
-    if (!m->cap)
-        return false;
-    slot = find_slot(m, key + 1);
-    if (m->keys[slot] != key + 1)
+    if (!find_key(m, key, &slot))
         return false;
     m->keys[slot] = TOMB;
     m->len--;

@@ -113,12 +113,18 @@ static const struct cli_command cmd_cache_ls = {
     .run = run_ls,
 };
 
+static const struct cli_example cache_verify_examples[] = {
+    {"After a crash or a doubtful disk", "fccompose cache verify"},
+    {0},
+};
+
 static const struct cli_command cmd_cache_verify = {
     .name = "cache verify",
     .group = CLI_GROUP_STACK,
     .summary = "Read every layer in the cache and check its digests",
     .usage = "[--json]",
     .about = "Prints the layers that are whole; damaged ones are named on standard error and make the exit status 1.",
+    .examples = cache_verify_examples,
     .max_operands = 0,
     .run = run_verify,
 };
@@ -130,8 +136,10 @@ const struct cli_command cmd_cache = {
     .group = CLI_GROUP_STACK,
     .summary = "List and check the layers in the cache",
     .usage = "ls|verify",
-    .about = "The cache is $FCCOMPOSE_CACHE, else $XDG_CACHE_HOME/fccompose, else ~/.cache/fccompose. It may be "
-             "removed at any "
-             "time when nothing is mounted; `fccompose pull` brings back what a workspace needs.",
+    .about =
+        "The cache is $FCCOMPOSE_CACHE, else $XDG_CACHE_HOME/fccompose, else ~/.cache/fccompose. Workspaces refer to "
+        "what is in it. `fccompose pull` brings back the layers of files that are still there as they were; layers "
+        "made by commit, from standard input, or imported with --owner or --exclude are in the cache alone, so "
+        "remove it only with the workspaces that use them.",
     .subs = subs,
 };

@@ -7,7 +7,6 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/view.h"
-#include "entry/entry.h"
 #include "live/diff.h"
 
 enum { OPT_NAME_ONLY = CLI_LONG_ONLY, OPT_EXIT_CODE };
@@ -40,23 +39,11 @@ static const char *const kinds[] = {
 /* What to print, and how. */
 struct printer {
     const struct cli_view *view;
-    char **filters; /* normalised */
-    size_t n_filters;
+    struct cli_paths only;
     bool name_only, null;
     json_t *list; /* NULL: lines */
     size_t n_shown;
 };
-
-static bool wanted(const struct printer *p, const char *path)
-{
-    for (size_t i = 0; i < p->n_filters; i++) {
-        size_t len = strlen(p->filters[i]);
-
-        if (!len || (strncmp(path, p->filters[i], len) == 0 && (!path[len] || path[len] == '/')))
-            return true;
-    }
-    return p->n_filters == 0;
-}
 
 static uint32_t type_of(const struct printer *p, const struct fc_change *c)
 {
@@ -119,7 +106,7 @@ static int show(struct cli *cli, const struct cli_args *args, struct printer *p,
     p->list = cli->json ? json_array() : NULL;
     changes = fc_diff_changes(d, &n);
     for (size_t i = 0; i < n; i++) {
-        if (!wanted(p, changes[i].path))
+        if (!cli_paths_cover(&p->only, changes[i].path))
             continue;
         p->n_shown++;
         if (p->list)
@@ -130,42 +117,18 @@ static int show(struct cli *cli, const struct cli_args *args, struct printer *p,
     return p->list ? cli_json_print(p->list, err) : cli_flush(err);
 }
 
-static int add_filters(const struct cli_args *args, struct printer *p, struct fc_error *err)
-{
-    struct fc_buf one __attribute__((cleanup(fc_buf_release_auto))) = {0};
-
-    p->filters = calloc(args->n_operands + 1, sizeof(*p->filters));
-    if (!p->filters)
-        return fc_fail_errno(err, ENOMEM, "diff");
-    for (size_t i = 0; i < args->n_operands; i++) {
-        int r;
-
-        fc_buf_clear(&one);
-        r = fc_path_normalise(args->operands[i], strlen(args->operands[i]), &one, err);
-        if (r < 0)
-            return r;
-        p->filters[i] = strdup(one.data ? one.data : "");
-        if (!p->filters[i])
-            return fc_fail_errno(err, ENOMEM, "diff");
-        p->n_filters++;
-    }
-    return 0;
-}
-
 static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
     struct cli_view v = {0};
     struct printer p = {.view = &v};
-    int r = add_filters(args, &p, err);
+    int r = cli_paths_take(args->operands, args->n_operands, &p.only, err);
 
     if (r == 0)
         r = cli_view_open(cli, NULL, 0, &v, err);
     if (r == 0)
         r = show(cli, args, &p, err);
     cli_view_release(&v);
-    for (size_t i = 0; i < p.n_filters; i++)
-        free(p.filters[i]);
-    free(p.filters);
+    cli_paths_release(&p.only);
     return r < 0 ? r : cli_has(args, OPT_EXIT_CODE) && p.n_shown ? 1 : 0;
 }
 

@@ -231,6 +231,11 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     return r < 0 ? r : p.n[FAIL] ? CLI_FAILED : CLI_OK;
 }
 
+static const struct cli_example doctor_examples[] = {
+    {"What does not work, for a script", "fccompose doctor --json | jq '.[] | select(.verdict != \"ok\")'"},
+    {0},
+};
+
 const struct cli_command cmd_doctor = {
     .name = "doctor",
     .group = CLI_GROUP_MACHINE,
@@ -240,6 +245,7 @@ const struct cli_command cmd_doctor = {
         "Looks at the cache and at FUSE, and mounts an empty workspace for a moment to see what the kernel lets this "
         "user "
         "do. Exits 1 when something fails that has to work; a warning is about something that can be done without.",
+    .examples = doctor_examples,
     .max_operands = 0,
     .run = run,
 };

@@ -89,6 +89,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 }
 
 static const struct cli_example examples[] = {
+    {"Into a file", "fccompose export rootfs.tar"},
     {"Into a container engine", "fccompose export - | docker import - mytree"},
     {0},
 };

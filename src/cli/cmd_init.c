@@ -71,8 +71,8 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 }
 
 static const struct cli_example examples[] = {
-    {"A tarball, and a directory of your own above it",
-     "fccompose init alpine-minirootfs.tar.gz --owner 0:0 dir:overlay"},
+    {"A tarball, and above it a directory of your own, owned by the guest's root",
+     "fccompose init alpine-minirootfs.tar.gz && fccompose layer add --owner 0:0 dir:overlay"},
     {"No download at all", "fccompose init builtin:busybox"},
     {"From another program", "docker export CONTAINER | fccompose init -"},
     {0},

@@ -2,11 +2,15 @@
 /* fccompose layer: show and change the stack. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/arena.h"
+#include "base/io.h"
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/view.h"
 #include "layer/layer.h"
+#include "stack/stack.h"
 #include "workspace/workspace.h"
 
 enum { OPT_AT = CLI_LONG_ONLY, OPT_NAME };
@@ -41,18 +45,40 @@ static void say_conflicts(const struct cli *cli, struct fc_workspace *ws)
     fc_workspace_status_release(&status);
 }
 
+/* What the stack remembers of @locator: from below the workspace's directory a relative path would mean another place. */
+static const char *to_remember(struct fc_arena *arena, const char *locator, const char *dir)
+{
+    fc_auto(fc_free) char *here = getcwd(NULL, 0), *path = NULL, *whole = NULL;
+    struct fc_locator l;
+
+    if (here && strcmp(here, dir) == 0)
+        return locator;
+    if (fc_locator_parse(locator, &l, NULL) < 0 || (l.kind != FC_LOCATOR_FILE && l.kind != FC_LOCATOR_DIR))
+        return locator;
+    path = fc_abspath(l.rest);
+    if (!path || asprintf(&whole, "%s%s", l.kind == FC_LOCATOR_DIR ? "dir:" : "", path) < 0) {
+        whole = NULL;
+        return locator;
+    }
+    return fc_arena_copy(arena, whole, strlen(whole));
+}
+
 static int add(struct cli *cli, const struct cli_args *args, struct fc_workspace *ws, struct fc_layer *const *layers,
                int position, struct fc_error *err)
 {
     size_t n = args->n_operands;
     fc_auto(fc_free) struct fc_workspace_new_layer *new_layers = calloc(n, sizeof(*new_layers));
-    int r;
+    struct fc_arena arena = {0};
+    int r = new_layers ? 0 : -ENOMEM;
 
-    if (!new_layers)
-        return fc_fail_errno(err, ENOMEM, "layers");
-    for (size_t i = 0; i < n; i++)
-        new_layers[i] = (struct fc_workspace_new_layer){layers[i], args->operands[i], cli_value(args, OPT_NAME)};
-    r = fc_workspace_layers_add(ws, new_layers, n, position, err);
+    for (size_t i = 0; i < n && r == 0; i++) {
+        const char *locator = to_remember(&arena, args->operands[i], fc_workspace_dir(ws));
+
+        new_layers[i] = (struct fc_workspace_new_layer){layers[i], locator, cli_value(args, OPT_NAME)};
+        r = locator ? 0 : -ENOMEM;
+    }
+    r = r < 0 ? fc_fail_errno(err, -r, "layers") : fc_workspace_layers_add(ws, new_layers, n, position, err);
+    fc_arena_release(&arena);
     if (r == 0)
         say_conflicts(cli, ws);
     return r;
@@ -93,15 +119,25 @@ static int run_rm(struct cli *cli, const struct cli_args *args, struct fc_error 
 {
     fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
     fc_auto(fc_workspace_free) struct fc_workspace *ws = NULL;
+    fc_auto(fc_free) bool *gone = NULL;
+    uint32_t n, position;
     int r = open_for(FC_WORKSPACE_WRITE, &cache, &ws, err);
 
+    if (r < 0)
+        return r;
+    fc_workspace_stack(ws, &n);
+    gone = calloc((size_t)n + 1, sizeof(*gone));
+    if (!gone)
+        return fc_fail_errno(err, ENOMEM, "layers");
+    /* All are found before the first goes: numbers mean the stack that the user saw. */
     for (size_t i = 0; i < args->n_operands && r == 0; i++) {
-        uint32_t position;
-
         r = fc_workspace_layer_find(ws, args->operands[i], &position, err);
         if (r == 0)
-            r = fc_workspace_layer_remove(ws, position, err);
+            gone[position] = true;
     }
+    for (position = n; position-- > 0 && r == 0;)
+        if (gone[position])
+            r = fc_workspace_layer_remove(ws, position, err);
     if (r == 0)
         say_conflicts(cli, ws);
     return r;
@@ -209,17 +245,28 @@ static const struct cli_command cmd_layer_add = {
     .run = run_add,
 };
 
+static const struct cli_example layer_rm_examples[] = {
+    {"The two lowest", "fccompose layer rm 0 1"},
+    {"By its name", "fccompose layer rm app.tar.zst"},
+    {0},
+};
+
 static const struct cli_command cmd_layer_rm = {
     .name = "layer rm",
     .group = CLI_GROUP_STACK,
     .summary = "Take layers out of the stack",
     .usage = "N|NAME|DIGEST...",
-    .about = "The layer stays in the cache. Edits are carried over as by `layer add`. Of several layers each is found "
-             "after the "
-             "ones before it are gone.",
+    .about = "The layer stays in the cache. Edits are carried over as by `layer add`. Numbers are those of `layer ls`, "
+             "also when several layers are given.",
+    .examples = layer_rm_examples,
     .min_operands = 1,
     .max_operands = -1,
     .run = run_rm,
+};
+
+static const struct cli_example layer_mv_examples[] = {
+    {"To the bottom", "fccompose layer mv base.tar.gz 0"},
+    {0},
 };
 
 static const struct cli_command cmd_layer_mv = {
@@ -228,9 +275,15 @@ static const struct cli_command cmd_layer_mv = {
     .summary = "Move a layer within the stack",
     .usage = "N|NAME|DIGEST POSITION",
     .about = "POSITION is where it is afterwards; 0 is lowest.",
+    .examples = layer_mv_examples,
     .min_operands = 2,
     .max_operands = 2,
     .run = run_mv,
+};
+
+static const struct cli_example layer_ls_examples[] = {
+    {"Digests, for a script", "fccompose layer ls --json | jq -r '.[].diffid'"},
+    {0},
 };
 
 static const struct cli_command cmd_layer_ls = {
@@ -238,6 +291,7 @@ static const struct cli_command cmd_layer_ls = {
     .group = CLI_GROUP_STACK,
     .summary = "List the stack, lowest first",
     .usage = "[--json]",
+    .examples = layer_ls_examples,
     .min_operands = 0,
     .max_operands = 0,
     .run = run_ls,

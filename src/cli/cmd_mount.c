@@ -131,6 +131,12 @@ static int prepare_workspace(struct job *j, const struct cli_args *args, struct 
     r = fc_workspace_find(NULL, &j->workspace, err);
     if (r < 0)
         return r;
+    /* root's mount has suid and dev, and everybody may look into it. */
+    if (geteuid() == 0 && fc_workspace_check_owner(j->workspace, err) < 0) {
+        cli_hint(j->cli, "next: mount it as that user, or, if you trust what is in it, chown it to root");
+        return fc_wrap(
+            err, "root does not mount the workspace of somebody else, whose set-user-id programs would then work");
+    }
     if (args->n_operands)
         j->dir = fc_abspath(args->operands[0]);
     else if (asprintf(&j->dir, "%s/rootfs", j->workspace) < 0)
@@ -273,7 +279,7 @@ const struct cli_command cmd_mount = {
         "Mounts the workspace's tree on DIR (default: rootfs in the workspace; made if missing) and returns; a process "
         "in "
         "the background serves it until `fccompose umount` and logs to .fccompose/mount.log. Needs /dev/fuse, and "
-        "fusermount3 unless run as root.\n\n"
+        "fusermount3 unless run as root. Root mounts workspaces of its own, or under sudo of who calls it.\n\n"
         "For an ordinary user the mounting user may do everything in the mount, whatever owners and permissions say: "
         "they are data for the guest. What the kernel refuses there (device nodes, trusted attributes, ACLs, "
         "capabilities) the commands mknod, xattr and their like do.",

@@ -24,14 +24,20 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     return 0;
 }
 
+static const struct cli_example pull_examples[] = {
+    {"A workspace in a fresh checkout", "fccompose -C images/web pull"},
+    {0},
+};
+
 const struct cli_command cmd_pull = {
     .name = "pull",
     .group = CLI_GROUP_STACK,
     .summary = "Import again what the stack needs and the cache lacks",
     .usage = "",
     .about = "For a workspace that came from another machine, or after the cache was emptied: layers are imported from "
-             "where "
-             "they came from, and must be the same bytes.",
+             "where they came from, and must be the same bytes. What cannot be brought back so: see `fccompose help "
+             "cache`.",
+    .examples = pull_examples,
     .min_operands = 0,
     .max_operands = 0,
     .run = run,

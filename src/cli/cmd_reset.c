@@ -6,35 +6,10 @@
 #include "cli/commands.h"
 #include "cli/editor.h"
 #include "cli/view.h"
-#include "entry/entry.h"
 #include "live/diff.h"
 
-/* @paths as the tree's functions want them, one after the other in @text; caller frees the array. */
-static int normalise(const char *const *paths, size_t n, char ***ret, struct fc_error *err)
-{
-    char **list = calloc(n + 1, sizeof(*list));
-    struct fc_buf one __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    int r = list ? 0 : fc_fail_errno(err, ENOMEM, "reset");
-
-    for (size_t i = 0; i < n && r == 0; i++) {
-        fc_buf_clear(&one);
-        r = fc_path_normalise(paths[i], strlen(paths[i]), &one, err);
-        if (r == 0 && !(list[i] = strdup(one.data ? one.data : "")))
-            r = fc_fail_errno(err, ENOMEM, "reset");
-    }
-    *ret = list;
-    return r;
-}
-
-static bool below(const char *path, const char *at)
-{
-    size_t len = strlen(at);
-
-    return !len || (strncmp(path, at, len) == 0 && (path[len] == '\0' || path[len] == '/'));
-}
-
 /* How many changes are at and below the paths; a failure to count is no reason not to reset. */
-static size_t count(struct cli *cli, char *const *paths, size_t n)
+static size_t count(struct cli *cli, const struct cli_paths *paths)
 {
     struct cli_view v = {0};
     fc_auto(fc_diff_free) struct fc_diff *d = NULL;
@@ -45,13 +20,8 @@ static size_t count(struct cli *cli, char *const *paths, size_t n)
         return 0;
     if (fc_diff_new(v.tree, v.snapshot, &d, NULL) == 0) {
         changes = fc_diff_changes(d, &n_changes);
-        for (size_t i = 0; i < n_changes; i++) {
-            bool hit = n == 0;
-
-            for (size_t j = 0; j < n && !hit; j++)
-                hit = below(changes[i].path, paths[j]);
-            found += hit;
-        }
+        for (size_t i = 0; i < n_changes; i++)
+            found += cli_paths_cover(paths, changes[i].path);
     }
     fc_diff_free(fc_steal(&d));
     cli_view_release(&v);
@@ -61,27 +31,25 @@ static size_t count(struct cli *cli, char *const *paths, size_t n)
 static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
     struct cli_editor e __attribute__((cleanup(cli_editor_release_auto))) = {0};
-    char **paths = NULL;
-    size_t n = args->n_operands, before = 0, after = 0;
-    int r = normalise(args->operands, n, &paths, err);
+    struct cli_paths paths = {0};
+    size_t before = 0, after = 0;
+    int r = cli_paths_take(args->operands, args->n_operands, &paths, err);
 
     if (r == 0 && !cli->quiet)
-        before = count(cli, paths, n);
+        before = count(cli, &paths);
     if (r == 0)
         r = cli_editor_open(cli, &e, err);
     if (r == 0)
-        r = cli_editor_reset(&e, (const char *const *)paths, n, err);
+        r = cli_editor_reset(&e, (const char *const *)paths.list, paths.n, err);
     if (r == 0)
         r = cli_editor_finish(&e, err);
     cli_editor_release(&e);
     if (r == 0 && !cli->quiet) {
-        after = count(cli, paths, n);
+        after = count(cli, &paths);
         before = before > after ? before - after : 0;
         cli_say(cli, before == 1 ? "%zu change forgotten" : "%zu changes forgotten", before);
     }
-    for (size_t i = 0; paths && i < n; i++)
-        free(paths[i]);
-    free(paths);
+    cli_paths_release(&paths);
     return r;
 }
 

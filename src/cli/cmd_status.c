@@ -128,11 +128,17 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     return r;
 }
 
+static const struct cli_example status_examples[] = {
+    {"Whether it is mounted, for a script", "fccompose status --json | jq .mounted"},
+    {0},
+};
+
 const struct cli_command cmd_status = {
     .name = "status",
     .group = CLI_GROUP_LIVE,
     .summary = "Show the stack, the mount, the edits and conflicts",
     .usage = "[--json]",
+    .examples = status_examples,
     .min_operands = 0,
     .max_operands = 0,
     .run = run,

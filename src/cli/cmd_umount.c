@@ -85,6 +85,12 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     return undo(cli, at, lazy, err);
 }
 
+static const struct cli_example umount_examples[] = {
+    {"The mount of the workspace that this directory is in", "fccompose umount"},
+    {"Of another one, though a shell is still in it", "fccompose umount --lazy ../other/rootfs"},
+    {0},
+};
+
 const struct cli_command cmd_umount = {
     .name = "umount",
     .group = CLI_GROUP_LIVE,
@@ -94,6 +100,7 @@ const struct cli_command cmd_umount = {
     .about = "Without DIR: the mount of the workspace. Returns when every change is committed. A mount whose process "
              "has died "
              "is cleaned up.",
+    .examples = umount_examples,
     .min_operands = 0,
     .max_operands = 1,
     .completes = CLI_WORD_DIR,

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "base/path.h"
 #include "cli/commands.h"
 #include "cli/editor.h"
 #include "cli/json.h"
@@ -114,6 +115,15 @@ static void put_value(FILE *to, const void *value, size_t size)
         fprintf(to, "%02x", p[i]);
 }
 
+/* A name is bytes, a key of JSON is not: other names are escaped as in lines. */
+static void add_json(json_t *o, const char *name, const char *hex)
+{
+    struct fc_buf quoted __attribute__((cleanup(fc_buf_release_auto))) = {0};
+
+    if (json_object_set_new(o, name, json_string(hex)) < 0 && fc_name_quote(&quoted, name, strlen(name)) == 0)
+        json_object_set_new(o, quoted.data, json_string(hex));
+}
+
 static int list(struct cli *cli, const struct cli_view *v, uint32_t inode, struct fc_error *err)
 {
     const struct fc_snap_inode *i = &cli_inodes(v->snapshot)[inode];
@@ -133,7 +143,7 @@ static int list(struct cli *cli, const struct cli_view *v, uint32_t inode, struc
         for (size_t at = 0; at < x[n].size; at++)
             if (fc_buf_addf(&hex, "%02x", ((const unsigned char *)x[n].value)[at]) < 0)
                 break;
-        json_object_set_new(o, x[n].name, json_string(hex.data ? hex.data : ""));
+        add_json(o, x[n].name, hex.data ? hex.data : "");
     }
     return o ? cli_json_print(o, err) : cli_flush(err);
 }
@@ -174,12 +184,18 @@ static const struct cli_command cmd_xattr_set = {
     .run = run_set,
 };
 
+static const struct cli_example xattr_rm_examples[] = {
+    {"A capability", "fccompose xattr rm /usr/bin/ping security.capability"},
+    {0},
+};
+
 static const struct cli_command cmd_xattr_rm = {
     .name = "xattr rm",
     .group = CLI_GROUP_EDIT,
     .summary = "Remove an extended attribute",
     .usage = "[OPTIONS] PATH NAME",
     .options = change_options,
+    .examples = xattr_rm_examples,
     .min_operands = 2,
     .max_operands = 2,
     .run = run_rm,
@@ -188,6 +204,11 @@ static const struct cli_command cmd_xattr_rm = {
 static const struct cli_option ls_options[] = {
     {'h', 'h', "no-dereference", NULL, "a symbolic link itself", 0},
     {0, 0, NULL, NULL, NULL, 0},
+};
+
+static const struct cli_example xattr_ls_examples[] = {
+    {"What is on a program", "fccompose xattr ls /usr/bin/ping"},
+    {0},
 };
 
 static const struct cli_command cmd_xattr_ls = {
@@ -199,6 +220,7 @@ static const struct cli_command cmd_xattr_ls = {
     .about =
         "One line each, NAME=VALUE; a value that is not plain text is in hexadecimal after 0x. JSON has all values in "
         "hexadecimal.",
+    .examples = xattr_ls_examples,
     .min_operands = 1,
     .max_operands = 1,
     .run = run_ls,

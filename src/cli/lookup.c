@@ -1,13 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Paths and contents in a snapshot, for commands that show one object. */
+/* Paths from the command line, and paths and contents in a snapshot. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
 #include "cli/view.h"
+#include "entry/entry.h"
 
 enum { MAX_LINKS = 40, CHUNK = 1 << 20 };
+
+int cli_paths_take(const char *const *operands, size_t n, struct cli_paths *ret, struct fc_error *err)
+{
+    struct fc_buf one __attribute__((cleanup(fc_buf_release_auto))) = {0};
+
+    *ret = (struct cli_paths){.list = calloc(n + 1, sizeof(*ret->list))};
+    if (!ret->list)
+        return fc_fail_errno(err, ENOMEM, "paths");
+    for (; ret->n < n; ret->n++) {
+        int r = fc_path_normalise(operands[ret->n], strlen(operands[ret->n]), &one, err);
+
+        if (r < 0)
+            return r;
+        ret->list[ret->n] = strdup(one.data ? one.data : "");
+        if (!ret->list[ret->n])
+            return fc_fail_errno(err, ENOMEM, "paths");
+    }
+    return 0;
+}
+
+bool cli_paths_cover(const struct cli_paths *paths, const char *path)
+{
+    for (size_t i = 0; i < paths->n; i++) {
+        size_t len = strlen(paths->list[i]);
+
+        if (!len || (strncmp(path, paths->list[i], len) == 0 && (!path[len] || path[len] == '/')))
+            return true;
+    }
+    return paths->n == 0;
+}
+
+void cli_paths_release(struct cli_paths *paths)
+{
+    for (size_t i = 0; i < paths->n; i++)
+        free(paths->list[i]);
+    free(paths->list);
+    *paths = (struct cli_paths){0};
+}
 
 static uint32_t child(const struct fc_snapshot *s, const struct fc_snap_inode *dir, const char *name, size_t len)
 {

@@ -34,6 +34,18 @@ int cli_view_find(const struct cli_view *v, const char *path, bool follow, uint3
 /** Write the content of the regular file @inode to @fd, holes as zeros. Returns 0 or a failure with words. */
 int cli_view_cat(const struct cli_view *v, uint32_t inode, int fd, struct fc_error *err);
 
+/** Paths of the tree from the command line, normalised. All zero is none. */
+struct cli_paths {
+    char **list;
+    size_t n;
+};
+/** Normalise @n @operands. Release @ret also after a failure. Returns 0 or a failure with words. */
+int cli_paths_take(const char *const *operands, size_t n, struct cli_paths *ret, struct fc_error *err);
+/** Whether the normalised @path is one of them or below one; also when there are none. */
+bool cli_paths_cover(const struct cli_paths *paths, const char *path);
+/** Free the list. */
+void cli_paths_release(struct cli_paths *paths);
+
 /** --owner, --exclude and the like as import options. @ret borrows from @args and *ret_excludes (caller frees). */
 int cli_import_options(struct cli *cli, const struct cli_args *args, struct fc_import_options *ret,
                        const char ***ret_excludes, struct fc_error *err);

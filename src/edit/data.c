@@ -137,6 +137,7 @@ void fc_store_data_durable(struct fc_edit *e)
     fc_space_durable(&e->space);
     if (!e->pins)
         punch_ready(e);
+    fc_store_reserve_fill(e);
 }
 
 int fc_store_data_clear(struct fc_edit *e, struct fc_error *err)
@@ -276,8 +277,10 @@ void fc_edit_space_pin(struct fc_edit *e) { e->pins++; }
 
 void fc_edit_space_unpin(struct fc_edit *e)
 {
-    if (e->pins && --e->pins == 0 && e->data_fd >= 0)
-        punch_ready(e);
+    if (!e->pins || --e->pins > 0 || e->data_fd < 0)
+        return;
+    punch_ready(e);
+    fc_store_reserve_fill(e);
 }
 
 uint64_t fc_edit_space_pending(const struct fc_edit *e) { return e->space.freed.bytes; }

@@ -160,6 +160,12 @@ void fc_edit_rollback(struct fc_edit *e);
 /** A new inode number: never given before, not even after a crash. Thread-safe. 0 on failure to reserve more. */
 uint64_t fc_edit_new_ino(struct fc_edit *e, struct fc_error *err);
 
+/**
+ * Whether the disk is full: the space that is set aside for what frees space is in use, or could not be set aside. It is
+ * set aside again by durable commits and unpinning when there is room. Until then nothing should be added.
+ */
+bool fc_edit_is_full(const struct fc_edit *e);
+
 /* The data file: .fccompose/data/0, sparse, allocated in blocks; free is what no extent refers to. */
 
 /** Its descriptor, valid until fc_edit_free(); read-only in FC_EDIT_READ mode. */

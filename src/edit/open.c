@@ -258,7 +258,11 @@ static int open_store(struct fc_edit *e, struct fc_error *err)
         r = fc_store_layers_load(e, err);
     if (r == 0)
         r = fc_store_ino_open(e, err);
-    return r == 0 ? fc_store_data_open(e, err) : r;
+    if (r == 0)
+        r = fc_store_data_open(e, err);
+    if (r == 0 && e->mode == FC_EDIT_WRITE)
+        fc_store_reserve_open(e);
+    return r;
 }
 
 int fc_edit_open(const char *dir, enum fc_edit_mode mode, struct fc_edit **ret, struct fc_error *err)
@@ -269,7 +273,7 @@ int fc_edit_open(const char *dir, enum fc_edit_mode mode, struct fc_edit **ret, 
     if (!e)
         return fc_fail(err, ENOMEM, "out of memory");
     e->mode = mode;
-    e->lock_fd = e->data_fd = e->ino_fd = -1;
+    e->lock_fd = e->data_fd = e->ino_fd = e->reserve_fd = -1;
     pthread_mutex_init(&e->ino_lock, NULL);
     e->dir = fc_abspath(dir);
     if (!e->dir)
@@ -285,6 +289,8 @@ void fc_edit_free(struct fc_edit *e)
     if (!e)
         return;
     fc_edit_rollback(e);
+    /* Before the database: closing it writes the log into it, for which there may be no other room. */
+    fc_store_reserve_close(e);
     for (size_t i = 0; i < FC_STMT_N; i++)
         sqlite3_finalize(e->stmts[i]);
     sqlite3_close_v2(e->db);

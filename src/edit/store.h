@@ -66,6 +66,9 @@ struct fc_edit {
     uint64_t ino_limit;  /* numbers below it are reserved in the file */
     uint64_t ino_stored; /* what the database says; only the committing thread uses it */
 
+    int reserve_fd;
+    bool reserve_out; /* the reserve is empty */
+
     int data_fd;
     uint64_t data_size; /* length of the data file */
     struct fc_space space;
@@ -116,6 +119,17 @@ void fc_store_ino_close(struct fc_edit *e);
 int fc_store_ino_save(struct fc_edit *e, struct fc_error *err);
 /** Take @n numbers in a row. Returns the first, or 0 with words. */
 uint64_t fc_store_ino_take(struct fc_edit *e, uint64_t n, struct fc_error *err);
+
+/* reserve.c */
+
+/** Set space aside; that there is none is no failure. */
+void fc_store_reserve_open(struct fc_edit *e);
+/** Give it to whoever needs it now: a transaction did not fit on the disk. */
+void fc_store_reserve_release(struct fc_edit *e);
+/** Set it aside again, if there is room now. */
+void fc_store_reserve_fill(struct fc_edit *e);
+/** Give it back for good. */
+void fc_store_reserve_close(struct fc_edit *e);
 
 /* data.c */
 

@@ -77,6 +77,8 @@ void fc_edit_rollback(struct fc_edit *e)
     end_tx(e, false);
     /* On a full disk the log gives its room back, so that what frees space can be committed. */
     if (e->was_full)
+        fc_store_reserve_release(e);
+    if (e->was_full)
         sqlite3_wal_checkpoint_v2(e->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     e->was_full = false;
 }

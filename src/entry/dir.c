@@ -407,7 +407,7 @@ int fc_dir_iter(int dirfd, const char *label, const struct fc_dir_options *optio
     d->base = (struct fc_entry_iter){.next = dir_next, .read = dir_read, .free = dir_free};
     d->descend_fd = d->file_fd = -1;
     d->root_fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
-    d->label = strdup(label ? label : "directory");
+    d->base.label = d->label = strdup(label ? label : "directory");
     if (d->root_fd < 0 || !d->label || copy_options(d, options) < 0) {
         int code = d->root_fd < 0 ? errno : ENOMEM;
 

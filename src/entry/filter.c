@@ -67,29 +67,32 @@ static struct filter *filter_new(struct fc_entry_iter *inner, int (*change)(stru
         fc_fail(err, ENOMEM, "out of memory");
         return NULL;
     }
-    f->base = (struct fc_entry_iter){.next = filter_next, .read = filter_read, .free = filter_free};
+    f->base =
+        (struct fc_entry_iter){.next = filter_next, .read = filter_read, .free = filter_free, .label = inner->label};
     f->inner = inner;
     f->change = change;
     return f;
 }
 
-static int entry_fail(const struct fc_entry *e, const char *what, struct fc_error *err)
+static int entry_fail(const struct filter *f, const char *what, struct fc_error *err)
 {
+    const struct fc_entry *e = &f->entry;
+    const char *label = f->base.label;
     char show[200];
 
-    return fc_fail(err, EBADMSG, "entry \"%s\" at offset %llu: %s",
+    return fc_fail(err, EBADMSG, "%s%sentry \"%s\" at offset %llu: %s", label ? label : "", label ? ": " : "",
                    fc_name_show(show, sizeof(show), e->path, strlen(e->path)), (unsigned long long)e->offset, what);
 }
 
 /* What lies below a whiteout name: 1 for nothing of the kind, 0 to drop (AUFS's own folders), or -EBADMSG. */
-static int check_parents(const struct fc_entry *e, struct fc_error *err)
+static int check_parents(const struct filter *f, struct fc_error *err)
 {
-    for (const char *p = e->path, *slash; (slash = strchr(p, '/')) != NULL; p = slash + 1) {
+    for (const char *p = f->entry.path, *slash; (slash = strchr(p, '/')) != NULL; p = slash + 1) {
         if (strncmp(p, ".wh.", 4) != 0)
             continue;
         if (strncmp(p + 4, ".wh.", 4) == 0 && strncmp(p, ".wh..wh..opq/", 13) != 0)
             return 0;
-        return entry_fail(e, "lies below a whiteout", err);
+        return entry_fail(f, "lies below a whiteout", err);
     }
     return 1;
 }
@@ -109,7 +112,7 @@ static int change_whiteout(struct filter *f, struct fc_error *err)
 
     if (e->op != FC_ENTRY_ADD && e->op != FC_ENTRY_HARDLINK)
         return 1;
-    r = check_parents(e, err);
+    r = check_parents(f, err);
     if (r <= 0)
         return r;
     fc_buf_clear(&f->path);
@@ -128,7 +131,7 @@ static int change_whiteout(struct filter *f, struct fc_error *err)
     case FC_WHITEOUT_META:
         return 0;
     case FC_WHITEOUT_BAD:
-        return entry_fail(e, "a whiteout that names nothing", err);
+        return entry_fail(f, "a whiteout that names nothing", err);
     case FC_WHITEOUT_NONE:
         break;
     }
@@ -170,7 +173,7 @@ static int join(struct filter *f, const char *path, struct fc_buf *ret, struct f
 {
     fc_buf_clear(ret);
     if (strlen(f->prefix) + strlen(path) + 1 > FC_PATH_MAX)
-        return entry_fail(&f->entry, "the path is too long with the prefix", err);
+        return entry_fail(f, "the path is too long with the prefix", err);
     if (fc_buf_adds(ret, f->prefix) < 0 || (*f->prefix && *path && fc_buf_add(ret, "/", 1) < 0) ||
         fc_buf_adds(ret, path) < 0)
         return fc_fail(err, ENOMEM, "out of memory");

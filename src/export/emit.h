@@ -29,6 +29,7 @@ struct fc_emitter {
 /** Begin a tar into @sink. Release also after a failure. Returns 0 or a negative errno with words. */
 int fc_emitter_init(struct fc_emitter *e, const struct fc_snapshot *s, fc_tar_sink sink, void *arg,
                     struct fc_error *err);
+/** Free what it holds; the tar is not ended. */
 void fc_emitter_release(struct fc_emitter *e);
 
 /**

@@ -6,6 +6,7 @@
 
 #define LAST_GROUP_ROOM 50u /* blocks beyond its overhead that make a last group worth having */
 #define BYTES_PER_FREE_INODE 16384u
+#define EXTRA_FREE 4u
 #define BLOCKS_MOST (UINT64_C(1) << 32) /* the resize inode names blocks by 32 bits */
 
 static uint64_t journal_blocks(const struct fc_ext4_planner *p, uint64_t n_blocks)
@@ -30,13 +31,16 @@ static uint64_t root_blocks(const struct fc_ext4_planner *p, uint64_t n_blocks)
     return n_blocks / 1000 * p->options.reserved_permille + n_blocks % 1000 * p->options.reserved_permille / 1000;
 }
 
-/* Blocks that must stay free: for root, for the guest, and, if for the guest, what the kernel keeps back for itself. */
+/*
+ * Blocks that must stay free: for root, for the guest, and, if for the guest, what the kernel keeps back for itself and
+ * what one file of that size needs for its extent tree.
+ */
 static uint64_t free_wanted(const struct fc_ext4_planner *p, uint64_t n_blocks)
 {
     uint64_t n = root_blocks(p, n_blocks) + fc_ext4_blocks(p->options.free_bytes);
 
     if (p->options.free_bytes)
-        n += n_blocks / 50 < 4096 ? n_blocks / 50 : 4096;
+        n += (n_blocks / 50 < 4096 ? n_blocks / 50 : 4096) + EXTRA_FREE + n_blocks / (FC_EXT4_GROUP_BLOCKS * 64u);
     return n;
 }
 

@@ -134,11 +134,11 @@ int fc_cache_open(const char *path, struct fc_cache **ret_cache, struct fc_error
     if (!cache->layers || !cache->sources)
         return fc_fail(err, ENOMEM, "out of memory");
     r = fc_mkdir_all(cache->dir, err);
-    if (r ==
-        0) /* contents of layers, whatever modes they have inside, are for this user alone unless shared on purpose */
+    /* Contents of layers, whatever modes they have inside, are for this user alone unless shared on purpose. */
+    if (r == 0)
         r = make_folder(cache->layers, 0700, err);
     if (r < 0)
-        return r == -ENOMEM ? r : fc_wrap(err, "cache");
+        return r == -ENOMEM ? r : fc_wrap(err, "the cache (FCCOMPOSE_CACHE names another place for it)");
     (void)mkdir(cache->sources, 0777);
     remove_stale(cache);
     *ret_cache = fc_steal(&cache);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Give a directory back to the lower tree when a reset has undone all that was changed in it. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "live/reset.h"
@@ -19,10 +20,16 @@ static enum live_touched kind_of(const struct live_inode *dir, const struct fc_t
 
 int live_reset_touch(struct live_reset *r, struct live_inode *dir)
 {
+    uint64_t ino = dir->attr.ino;
     int rc = 0;
 
-    if (dir->lower != FC_TREE_NONE && !fc_map_get(&r->touched, dir->attr.ino, NULL))
-        rc = fc_map_set(&r->touched, dir->attr.ino, kind_of(dir, &r->live->lower[dir->lower]));
+    if (dir->lower != FC_TREE_NONE && !fc_map_get(&r->kinds, ino, NULL)) {
+        rc = fc_grow(&r->touched.items, &r->touched.cap, r->touched.n + 1, sizeof(ino));
+        if (rc == 0)
+            rc = fc_map_set(&r->kinds, ino, kind_of(dir, &r->live->lower[dir->lower]));
+        if (rc == 0)
+            r->touched.items[r->touched.n++] = ino;
+    }
     live_touch_dir(r->live, dir);
     return rc;
 }
@@ -72,16 +79,16 @@ void live_calm(struct live_reset *r)
 {
     struct fc_live *live = r->live;
 
-    for (size_t i = 0; i < r->touched.cap; i++) {
-        uint64_t ino = r->touched.keys[i];
+    for (size_t i = 0; i < r->touched.n; i++) {
+        uint64_t ino = r->touched.items[i], kind = LIVE_TOUCHED_MORE;
         struct live_node dir;
 
-        if (ino == 0 || ino == UINT64_MAX || r->touched.values[i] != LIVE_TOUCHED_NAMES)
-            continue;
-        if (live_node(live, ino, &dir) < 0 || !dir.own || !as_below(live, dir.own))
+        fc_map_get(&r->kinds, ino, &kind);
+        if (kind != LIVE_TOUCHED_NAMES || live_node(live, ino, &dir) < 0 || !dir.own || !as_below(live, dir.own))
             continue;
         live_inode_drop(live, dir.own);
         live_note_inode_more(r->notes, ino, true);
     }
-    fc_map_release(&r->touched);
+    free(r->touched.items);
+    fc_map_release(&r->kinds);
 }

@@ -43,6 +43,7 @@ static unsigned pace(const struct live_group *g)
 static int commit_group(struct fc_live *live, bool durable, struct fc_error *err)
 {
     struct live_group g = {0};
+    bool full;
     int r = live_group_take(live, &g);
 
     if (r < 0) {
@@ -51,7 +52,13 @@ static int commit_group(struct fc_live *live, bool durable, struct fc_error *err
     }
     pthread_mutex_unlock(&live->lock);
     r = live_group_write(live, &g, durable, err);
+    if (r == -ENOSPC) /* now with what the store had set aside for this */
+        r = live_group_write(live, &g, durable, err);
+    pthread_mutex_lock(&live->store);
+    full = fc_edit_is_full(live->edit);
+    pthread_mutex_unlock(&live->store);
     live_lock(live);
+    live->full = full || r == -ENOSPC;
     if (r < 0) {
         live_group_restore(live, &g);
     } else {
@@ -80,6 +87,22 @@ int live_commit(struct fc_live *live, bool durable, uint64_t want, bool force, s
     live_unlock(live, NULL);
     pthread_mutex_unlock(&live->commit);
     return r;
+}
+
+bool live_make_room(struct fc_live *live, int r, bool *tried)
+{
+    uint64_t pending;
+
+    if (r != -ENOSPC || *tried || live->read_only)
+        return false;
+    *tried = true;
+    pthread_mutex_lock(&live->store);
+    pending = fc_edit_space_pending(live->edit);
+    pthread_mutex_unlock(&live->store);
+    live_lock(live);
+    pending += live->freed[0].n + live->freed[1].n + live->full;
+    live_unlock(live, NULL);
+    return pending > 0 && live_commit(live, true, 0, true, NULL) == 0;
 }
 
 int live_pin_commit(struct fc_live *live, struct fc_error *err)

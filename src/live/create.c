@@ -73,12 +73,12 @@ static void inherit_group(struct fc_live *live, const struct live_node *dir, str
 /* The inode, in no table yet. */
 static int conceive(struct fc_live *live, const struct live_node *dir, const struct birth *b, struct live_inode **ret)
 {
-    uint64_t ino = fc_edit_new_ino(live->edit, NULL);
+    uint64_t ino = live->full ? 0 : fc_edit_new_ino(live->edit, NULL);
     fc_auto(live_inode_free) struct live_inode *inode = ino ? live_inode_new(ino) : NULL;
     int r;
 
     if (!ino)
-        return -EIO;
+        return live->full ? -ENOSPC : -EIO;
     if (!inode)
         return -ENOMEM;
     inode->attr.mode = b->mode;
@@ -162,12 +162,16 @@ static int create(struct fc_live *live, uint64_t parent, const char *name, size_
 static int create_one(struct fc_live *live, uint64_t parent, const char *name, size_t len, const struct birth *b,
                       struct fc_attr *ret)
 {
-    struct live_notes notes = {0};
+    bool tried = false;
     int r;
 
-    live_lock(live);
-    r = create(live, parent, name, len, b, ret, &notes);
-    live_unlock(live, &notes);
+    do {
+        struct live_notes notes = {0};
+
+        live_lock(live);
+        r = create(live, parent, name, len, b, ret, &notes);
+        live_unlock(live, &notes);
+    } while (live_make_room(live, r, &tried));
     return r;
 }
 
@@ -230,10 +234,13 @@ int fc_live_tmpfile(struct fc_live *live, uint64_t parent, uint32_t mode, uint32
                     struct fc_attr *ret)
 {
     struct birth b = {.mode = S_IFREG | (mode & 07777), .umask = umask, .cred = cred};
+    bool tried = false;
     int r;
 
-    live_lock(live);
-    r = create_nameless(live, parent, &b, ret);
-    live_unlock(live, NULL);
+    do {
+        live_lock(live);
+        r = create_nameless(live, parent, &b, ret);
+        live_unlock(live, NULL);
+    } while (live_make_room(live, r, &tried));
     return r;
 }

@@ -271,6 +271,7 @@ int live_group_write(struct fc_live *live, struct live_group *g, bool durable, s
      * later one contains these rows too. */
     for (size_t i = 0; i < g->freed.n; i++)
         fc_edit_space_free(live->edit, g->freed.items[i].offset, g->freed.items[i].length);
+    g->freed.n = 0; /* not again, should this be called again */
     r = fc_edit_begin(live->edit, err);
     pthread_mutex_unlock(&live->store);
     if (r < 0)

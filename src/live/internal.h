@@ -170,6 +170,7 @@ struct fc_live {
     struct fc_edit *edit;
     int data_fd;
     bool read_only, count_refs;
+    bool full; /* the disk is: nothing new until a commit has made room */
     const struct fc_live_listener *listener;
 
     pthread_mutex_t commit, lock, store;
@@ -385,6 +386,11 @@ int live_settle(struct fc_live *live, struct fc_error *err);
 
 /** Commit until change number @want is covered. @force: commit even an empty group. */
 int live_commit(struct fc_live *live, bool durable, uint64_t want, bool force, struct fc_error *err);
+/**
+ * An operation failed with @r: whether to try it again, once. That is so when there was no room and what was removed
+ * since the last durable commit has been given back to the host now. @tried is false at first.
+ */
+bool live_make_room(struct fc_live *live, int r, bool *tried);
 /** Take a pin, commit what was then, and hold further commits. */
 int live_pin_commit(struct fc_live *live, struct fc_error *err);
 int live_writer_start(struct fc_live *live, struct fc_error *err);

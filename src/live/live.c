@@ -213,6 +213,7 @@ int fc_live_open(const struct fc_live_options *options, struct fc_live **ret, st
     if (r < 0)
         return r;
     if (live->edit) {
+        live->full = !live->read_only && fc_edit_is_full(live->edit);
         r = live_load(live, options, err);
         if (r < 0)
             return r;

@@ -194,6 +194,8 @@ static int link_name(struct fc_live *live, uint64_t ino, uint64_t parent, const 
         return -ENOENT;
     if (live_nlink(live, &node) >= LIVE_LINK_MAX)
         return -EMLINK;
+    if (live->full)
+        return -ENOSPC;
     r = own_both(live, &dir, &node);
     if (r == 0)
         r = live_dir_prepare(live, dir.own, name, len);
@@ -218,12 +220,16 @@ static int link_name(struct fc_live *live, uint64_t ino, uint64_t parent, const 
 
 int fc_live_link(struct fc_live *live, uint64_t ino, uint64_t parent, const char *name, size_t len, struct fc_attr *ret)
 {
-    struct live_notes notes = {0};
+    bool tried = false;
     int r;
 
-    live_lock(live);
-    r = link_name(live, ino, parent, name, len, ret, &notes);
-    live_unlock(live, &notes);
+    do {
+        struct live_notes notes = {0};
+
+        live_lock(live);
+        r = link_name(live, ino, parent, name, len, ret, &notes);
+        live_unlock(live, &notes);
+    } while (live_make_room(live, r, &tried));
     return r;
 }
 

@@ -10,7 +10,8 @@ struct live_reset {
     struct fc_live *live;
     struct live_notes *notes;
     struct live_inos todo; /* lower indices that are still to be restored */
-    struct fc_map touched; /* directories in which names were changed: ino to enum live_touched */
+    struct live_inos touched; /* directories in which names were changed */
+    struct fc_map kinds;      /* their numbers to enum live_touched */
 };
 
 /** Whether all that was changed in a directory, but for its names, can be told to have been its names' doing. */

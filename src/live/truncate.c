@@ -83,7 +83,7 @@ static int preallocate(struct fc_live *live, struct live_inode *inode, uint64_t 
 {
     fc_auto(fc_free) struct gap *gaps = NULL;
     size_t n = 0;
-    int r = fill_gaps(live, inode, from, to, &gaps, &n);
+    int r = live->full ? -ENOSPC : fill_gaps(live, inode, from, to, &gaps, &n);
 
     if (r == 0)
         r = live_extents_reserve(&inode->content, n);
@@ -152,8 +152,7 @@ static bool mode_known(int mode)
 
 int fc_live_fallocate(struct fc_live *live, uint64_t ino, int mode, uint64_t offset, uint64_t length)
 {
-    struct live_notes notes = {0};
-    struct live_inode *inode;
+    bool tried = false;
     int r;
 
     if (!mode_known(mode))
@@ -162,16 +161,21 @@ int fc_live_fallocate(struct fc_live *live, uint64_t ino, int mode, uint64_t off
         return -EINVAL;
     if (offset > LIVE_FILE_MAX || length > LIVE_FILE_MAX - offset)
         return -EFBIG;
-    live_lock(live);
-    r = live_content_begin(live, ino, &inode);
-    if (r == 0) {
-        r = change_range(live, inode, mode, offset, offset + length);
-        if (r == 0)
-            live_kill_priv(live, inode, false);
-        live_note_inode(&notes, ino, true);
-        live_content_end(live, inode);
-    }
-    live_unlock(live, &notes);
+    do {
+        struct live_notes notes = {0};
+        struct live_inode *inode;
+
+        live_lock(live);
+        r = live_content_begin(live, ino, &inode);
+        if (r == 0) {
+            r = change_range(live, inode, mode, offset, offset + length);
+            if (r == 0)
+                live_kill_priv(live, inode, false);
+            live_note_inode(&notes, ino, true);
+            live_content_end(live, inode);
+        }
+        live_unlock(live, &notes);
+    } while (live_make_room(live, r, &tried));
     return r;
 }
 

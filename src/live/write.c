@@ -110,7 +110,9 @@ static int make_plan(struct fc_live *live, struct plan *p)
         part->offset = at;
         at = run_end(live, &p->inode->content, at, end, &part->fresh, &part->to);
         part->length = at - part->offset;
-        if (part->fresh)
+        if (part->fresh && live->full)
+            r = -ENOSPC;
+        else if (part->fresh)
             r = live_space_alloc(live, p->inode, part->offset, part->length, &part->to);
         p->n += r == 0;
     }
@@ -244,8 +246,12 @@ ssize_t fc_live_write(struct fc_live *live, uint64_t ino, const void *buffer, si
         /* Slices end on block boundaries. */
         uint64_t at = offset + done, stop = live_round_down(at) + SLICE;
         size_t n = size - done < stop - at ? size - done : (size_t)(stop - at);
-        int r = write_slice(live, ino, (const char *)buffer + done, n, at, kill_priv);
+        bool tried = false;
+        int r;
 
+        do
+            r = write_slice(live, ino, (const char *)buffer + done, n, at, kill_priv);
+        while (live_make_room(live, r, &tried));
         if (r < 0)
             return r;
         done += n;

@@ -243,7 +243,7 @@ int fc_live_setxattr(struct fc_live *live, uint64_t ino, const char *name, const
     int r;
 
     live_lock(live);
-    r = own_inode(live, ino, &node);
+    r = live->full ? -ENOSPC : own_inode(live, ino, &node);
     if (r == 0)
         r = check_set(node.own, name, size, flags);
     if (r == 0)

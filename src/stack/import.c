@@ -75,7 +75,7 @@ int fc_import_entries(const struct fc_import *im, struct fc_entry_iter *it, stru
     return r;
 }
 
-int fc_import_dir(const struct fc_import *im, const char *path, struct fc_layer **ret_layer, struct fc_error *err)
+static int import_dir(const struct fc_import *im, const char *path, struct fc_layer **ret_layer, struct fc_error *err)
 {
     const struct fc_import_options *o = im->options;
     const struct fc_dir_options dir = {
@@ -145,7 +145,7 @@ int fc_stack_import(struct fc_cache *cache, const char *locator, const struct fc
         r = fc_import_tar(&im, 0, ret_layer, err);
         break;
     case FC_LOCATOR_DIR:
-        r = fc_import_dir(&im, l.rest, ret_layer, err);
+        r = import_dir(&im, l.rest, ret_layer, err);
         break;
     case FC_LOCATOR_BUILTIN:
         r = fc_import_builtin(&im, l.rest, ret_layer, err);

@@ -44,8 +44,6 @@ struct fc_import {
 
 /** Import the tar that @fd reads. Returns 0 and sets *ret_layer, or a negative errno with words. */
 int fc_import_tar(const struct fc_import *im, int fd, struct fc_layer **ret_layer, struct fc_error *err);
-/** Import the folder @path. Returns 0 and sets *ret_layer, or a negative errno with words. */
-int fc_import_dir(const struct fc_import *im, const char *path, struct fc_layer **ret_layer, struct fc_error *err);
 /** Import the built-in layer @name. Returns 0 and sets *ret_layer; -EINVAL for an unknown name; -errno with words. */
 int fc_import_builtin(const struct fc_import *im, const char *name, struct fc_layer **ret_layer, struct fc_error *err);
 

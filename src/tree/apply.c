@@ -31,7 +31,8 @@ static void show_path(const struct fc_apply *a, uint32_t node, char *out, size_t
     fc_name_show(out, size, raw + at, sizeof(raw) - at);
 }
 
-int fc_apply_fail(const struct fc_apply *a, uint32_t node, int code, const char *what)
+/* Record a failure with the layer's short name and the node's path. */
+static int fail_at(const struct fc_apply *a, uint32_t node, int code, const char *what)
 {
     char digest[FC_DIGEST_TEXT], path[400];
 
@@ -45,11 +46,11 @@ static int explain(const struct fc_apply *a, uint32_t node, int r)
 {
     switch (-r) {
     case ELOOP:
-        return fc_apply_fail(a, node, EBADMSG, "too many symlinks on the way (a loop?)");
+        return fail_at(a, node, EBADMSG, "too many symlinks on the way (a loop?)");
     case ENAMETOOLONG:
-        return fc_apply_fail(a, node, EBADMSG, "a symlink on the way has a component of more than 255 bytes");
+        return fail_at(a, node, EBADMSG, "a symlink on the way has a component of more than 255 bytes");
     case EFBIG:
-        return fc_apply_fail(a, node, EFBIG, "too many objects in the tree");
+        return fail_at(a, node, EFBIG, "too many objects in the tree");
     default:
         return fc_fail_errno(a->err, -r, "cannot fold the layers");
     }
@@ -193,9 +194,9 @@ static int link_target(struct fc_apply *a, uint32_t node, uint32_t *ret)
         return r < 0 ? explain(a, node, r) : 0;
     }
     if (r == 0)
-        return fc_apply_fail(a, node, EBADMSG, "is a hard link to a directory");
+        return fail_at(a, node, EBADMSG, "is a hard link to a directory");
     if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -ENAMETOOLONG)
-        return fc_apply_fail(a, node, EBADMSG, "is a hard link to a path that neither this layer nor one below has");
+        return fail_at(a, node, EBADMSG, "is a hard link to a path that neither this layer nor one below has");
     return explain(a, node, r);
 }
 

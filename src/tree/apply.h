@@ -32,9 +32,6 @@ struct fc_apply {
 /** The first phase: whiteouts and opaque marks against the tree as it is. Returns 0 or -ENOMEM. */
 int fc_apply_hide(struct fc_apply *a);
 
-/** Record a failure with the layer's short name and the node's path. Returns -@code. */
-int fc_apply_fail(const struct fc_apply *a, uint32_t node, int code, const char *what);
-
 static inline const char *fc_apply_name(const struct fc_apply *a, uint32_t node)
 {
     return a->view->strings + a->view->nodes[node].name;

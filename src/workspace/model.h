@@ -67,6 +67,7 @@ int ws_model_set(struct ws_model *m, uint64_t dir, const char *name, size_t len,
 void ws_model_merge(const struct ws_model *m, struct ws_row *row, uint32_t now, unsigned what);
 /** Write all rows. */
 int ws_model_write(const struct ws_model *m, struct fc_error *err);
+/** Free the tables; empty afterwards. */
 void ws_model_release(struct ws_model *m);
 static inline void ws_model_release_auto(struct ws_model *m) { ws_model_release(m); }
 

@@ -41,27 +41,68 @@ int fc_workspace_create(const char *dir, struct fc_error *err)
     return r;
 }
 
-static int has_store(const char *dir)
+/* Ours, root's, or, under sudo, that of who called it: those could do without us what we do for them. */
+static bool is_trusted(uid_t owner)
+{
+    const char *caller = geteuid() == 0 ? getenv("SUDO_UID") : NULL;
+    char text[16];
+
+    snprintf(text, sizeof(text), "%u", owner);
+    return owner == geteuid() || owner == 0 || (caller && strcmp(caller, text) == 0);
+}
+
+int fc_workspace_check_owner(const char *dir, struct fc_error *err)
+{
+    static const char *const parts[] = {"", "/" FC_WORKSPACE_FOLDER, "/" FC_WORKSPACE_FOLDER "/workspace.db"};
+
+    for (size_t i = 0; i < FC_LENGTH(parts); i++) {
+        fc_auto(fc_free) char *path = NULL;
+        struct stat st;
+
+        if (asprintf(&path, "%s%s", dir, parts[i]) < 0) {
+            path = NULL;
+            return fc_fail(err, ENOMEM, "out of memory");
+        }
+        if (lstat(path, &st) < 0)
+            return fc_fail_errno(err, errno, "%s", path);
+        if (!is_trusted(st.st_uid))
+            return fc_fail(err, EPERM, "%s belongs to user %u", path, st.st_uid);
+    }
+    return 0;
+}
+
+/* Whether @dir has a store; *ret_owner is whose. */
+static int has_store(const char *dir, uid_t *ret_owner)
 {
     fc_auto(fc_free) char *path = NULL;
+    struct stat st;
 
     if (asprintf(&path, "%s/" FC_WORKSPACE_FOLDER "/workspace.db", dir) < 0)
         return -ENOMEM;
-    return access(path, F_OK) == 0;
+    if (lstat(path, &st) < 0)
+        return 0;
+    *ret_owner = st.st_uid;
+    return 1;
 }
 
 int fc_workspace_find(const char *dir, char **ret_dir, struct fc_error *err)
 {
     fc_auto(fc_free) char *at = dir ? fc_abspath(dir) : getcwd(NULL, 0);
+    bool above = false;
+    uid_t owner;
     char *slash;
     int r;
 
     if (!at)
         return fc_fail_errno(err, errno ? errno : ENOMEM, "cannot tell the current directory");
     for (;;) {
-        r = has_store(at);
+        r = has_store(at, &owner);
         if (r < 0)
             return fc_fail(err, ENOMEM, "out of memory");
+        /* What is met on the way up must be ours or root's: anybody can put a folder into /tmp. */
+        if (r && above && !is_trusted(owner))
+            return fc_fail(err, EPERM, "%s is a workspace of user %u: if you mean it, name it with -C %s", at, owner,
+                           at);
         if (r) {
             *ret_dir = fc_steal(&at);
             return 0;
@@ -70,6 +111,7 @@ int fc_workspace_find(const char *dir, char **ret_dir, struct fc_error *err)
         if (dir || !slash || !at[1])
             break;
         slash[slash == at] = '\0';
+        above = true;
     }
     if (dir)
         return fc_fail(err, ENOENT, "%s is no workspace: make one there with: fccompose init", dir);
@@ -253,7 +295,5 @@ int fc_workspace_snapshot(struct fc_workspace *ws, struct fc_snapshot **ret_snap
 const struct fc_tree *fc_workspace_tree(const struct fc_workspace *ws) { return ws->view->tree; }
 
 struct fc_live *fc_workspace_live(struct fc_workspace *ws) { return ws->view->live; }
-
-struct fc_edit *fc_workspace_edit(struct fc_workspace *ws) { return ws->edit; }
 
 bool fc_workspace_is_mounted(const struct fc_workspace *ws) { return ws->control_fd >= 0; }

@@ -91,19 +91,25 @@ static int pull_row(const char *dir, struct fc_cache *cache, const struct fc_edi
     const struct fc_import_options options = {.progress = progress};
     char want[FC_DIGEST_TEXT], got[FC_DIGEST_TEXT];
     fc_auto(fc_free) char *path = NULL;
+    const char *rest = strncmp(row->locator, "dir:", 4) == 0 ? row->locator + 4 : row->locator;
     int r = fc_stack_import(cache, row->locator, &options, &layer, NULL, err);
 
-    if (r == -ENOENT && row->locator[0] != '/' && !strchr(row->locator, ':')) {
-        if (asprintf(&path, "%s/%s", dir, row->locator) < 0)
+    if (r == -ENOENT && *rest != '/' && !strchr(rest, ':')) {
+        if (asprintf(&path, "%.*s%s/%s", (int)(rest - row->locator), row->locator, dir, rest) < 0) {
+            path = NULL;
             return fc_fail(err, ENOMEM, "out of memory");
+        }
         r = fc_stack_import(cache, path, &options, &layer, NULL, err);
     }
     if (r < 0)
         return r;
     if (memcmp(fc_layer_diffid(layer), &row->diffid, sizeof(row->diffid)) == 0)
         return 0;
-    return fc_fail(err, ESTALE, "%s is now %s, the workspace was made with %s", row->locator,
-                   fc_digest_format(fc_layer_diffid(layer), got), fc_digest_format(&row->diffid, want));
+    return fc_fail(
+        err, ESTALE,
+        "%s is now %s, the workspace was made with %s: it has changed since, or was imported with --owner or "
+        "--exclude",
+        row->locator, fc_digest_format(fc_layer_diffid(layer), got), fc_digest_format(&row->diffid, want));
 }
 
 int fc_workspace_pull(const char *dir, struct fc_cache *cache, struct fc_progress *progress, struct fc_error *err)

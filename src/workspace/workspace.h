@@ -31,17 +31,22 @@ int fc_workspace_open_with(const char *dir, struct fc_cache *cache, const struct
 
 /**
  * The absolute directory of the workspace in @dir, or, when @dir is NULL, of the one found by walking up from the
- * current directory. Caller frees *ret_dir. -ENOENT with words that say how to make one.
+ * current directory. Caller frees *ret_dir. -ENOENT with words that say how to make one; -EPERM if what was met above
+ * the current directory is a stranger's (see fc_workspace_check_owner()).
  */
 int fc_workspace_find(const char *dir, char **ret_dir, struct fc_error *err);
+
+/**
+ * Whether the workspace in @dir (as found) is ours, root's or, under sudo, that of who called it (SUDO_UID): 0, or -EPERM
+ * with words. For what would give its owner more than they have, such as a mount by root.
+ */
+int fc_workspace_check_owner(const char *dir, struct fc_error *err);
 
 /** The control socket's path of the workspace in @dir (as found). Caller frees; NULL when out of memory. */
 char *fc_workspace_socket(const char *dir);
 
 /** The live tree. Borrowed; another one after the stack changed. */
 struct fc_live *fc_workspace_live(struct fc_workspace *ws);
-/** The store of edits. Borrowed. */
-struct fc_edit *fc_workspace_edit(struct fc_workspace *ws);
 /** Whether a mount process serves this workspace (then it was opened for reading, through a pin). */
 bool fc_workspace_is_mounted(const struct fc_workspace *ws);
 
@@ -92,6 +97,7 @@ struct fc_workspace_status {
 };
 /** Fill *ret. Works in both modes. */
 int fc_workspace_status(struct fc_workspace *ws, struct fc_workspace_status *ret, struct fc_error *err);
+/** Free the strings. */
 void fc_workspace_status_release(struct fc_workspace_status *s);
 /** Call @fn for each conflict, by path; a non-zero return stops and is returned. */
 int fc_workspace_conflicts(struct fc_workspace *ws, int (*fn)(void *arg, const char *path, const char *what), void *arg,

@@ -209,6 +209,55 @@ for line in sys.stdin: assert "event" in json.loads(line)'
     grep -q '"event":"end"' log
 }
 
+@test "cli: layer rm means the numbers that layer ls showed" {
+    mkdir a b c
+    for d in a b c; do echo $d >$d/$d; done
+    fccompose -q init dir:a dir:b dir:c
+    fccompose -q layer rm 0 1
+    [ "$(fccompose ls /)" = c ]
+    fccompose -q layer add --at 0 dir:a dir:b
+    run fccompose layer rm 0 7
+    [ "$status" -eq 1 ]
+    [ "$(fccompose layer ls --json | python3 -c 'import json,sys; print(len(json.load(sys.stdin)))')" -eq 3 ]
+}
+
+@test "cli: xattr names that are no UTF-8 are in the JSON, too" {
+    fccompose -q init
+    fccompose -q write /f x
+    fccompose -q xattr set /f $'user.\xff' value
+    fccompose -q xattr set /f user.plain value
+    [ "$(fccompose xattr ls --json /f | python3 -c 'import json,sys; print(sorted(json.load(sys.stdin)))')" = "['user.\\\\xff', 'user.plain']" ]
+}
+
+@test "cli: pull finds what was added from another directory" {
+    mkdir -p l w/sub
+    echo x >l/x
+    tar -C l -cf l.tar x
+    fccompose -q -C w init
+    (cd w/sub && fccompose -q layer add ../../l.tar dir:../../l)
+    rm -rf "$FCCOMPOSE_CACHE/layers"
+    (cd w && fccompose -q pull)
+    [ "$(fccompose -C w cat /x)" = x ]
+    fccompose -q init dir:l
+    rm -rf "$FCCOMPOSE_CACHE/layers"
+    (cd w/sub && fccompose -q -C ../.. pull)
+    cd w && rm -rf "$FCCOMPOSE_CACHE/layers"
+    mkdir ../below && cd ../below
+    fccompose -q pull
+    [ "$(fccompose cat /x)" = x ]
+}
+
+@test "cli: root does not mount another user's workspace" {
+    [ "$(id -u)" -eq 0 ] || skip "not root"
+    mkdir w
+    fccompose -q -C w init
+    chown -R 65534:65534 w
+    run env -u SUDO_UID fccompose -C w mount
+    [ "$status" -eq 1 ]
+    [[ $output == *"somebody else"*"user 65534"*"next: mount it as that user"* ]]
+    [ ! -e w/rootfs ]
+}
+
 @test "cli: layers and operands of freeze keep the order that was typed" {
     mkdir a b
     echo a >a/f

@@ -34,7 +34,7 @@ struct served {
     int peek; /* asks the server what the live tree holds */
     int ready;
     uid_t uid; /* who serves */
-    bool classic;
+    bool classic, read_only;
 };
 
 /** What the server's live tree has in the file @name of the root. */
@@ -80,7 +80,7 @@ static inline int serve(struct served *s, int peek_fd, int ready_fd)
     struct fc_live *live = NULL;
     struct fc_mount *mount = NULL;
     struct fc_control *control = NULL;
-    struct fc_mount_options mo = {.mountpoint = s->mnt, .classic_open = s->classic, .threads = 2};
+    struct fc_mount_options mo = {.mountpoint = s->mnt, .classic_open = s->classic, .read_only = s->read_only, .threads = 2};
     pthread_t peeker;
     void *both[2];
     int r;
@@ -97,7 +97,7 @@ static inline int serve(struct served *s, int peek_fd, int ready_fd)
     if (r == 0)
         r = fc_edit_open(s->store, FC_EDIT_WRITE, &edit, &err);
     if (r == 0) {
-        struct fc_live_options lo = {.tree = tree, .edit = edit, .count_refs = true};
+        struct fc_live_options lo = {.tree = tree, .edit = edit, .count_refs = true, .read_only = s->read_only};
 
         r = fc_live_open(&lo, &live, &err);
     }

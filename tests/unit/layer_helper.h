@@ -136,7 +136,7 @@ static inline void steps_free(struct fc_entry_iter *base) { (void)base; }
 static inline int build_as(unsigned char id, const struct step *steps, size_t n, struct fc_layer **ret,
                            struct fc_error *err)
 {
-    struct steps s = {.iter = {steps_next, steps_read, steps_free}, .steps = steps, .n = n};
+    struct steps s = {.iter = {.next = steps_next, .read = steps_read, .free = steps_free}, .steps = steps, .n = n};
     fc_auto(fc_layer_builder_free) struct fc_layer_builder *b = NULL;
     struct fc_digest d;
     int r = fc_layer_builder_new(cache, "test.tar", &b, err);

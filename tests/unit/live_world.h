@@ -137,7 +137,7 @@ struct world {
 
 static inline struct fc_layer *make_layer(struct world *w, const struct lower_file *files, size_t n, int number)
 {
-    struct table_iter t = {.it = {table_next, table_read, table_free}, .files = files, .n = n};
+    struct table_iter t = {.it = {.next = table_next, .read = table_read, .free = table_free}, .files = files, .n = n};
     struct fc_layer_builder *b = NULL;
     struct fc_layer *layer = NULL;
     struct fc_digest id = {{(uint8_t)(number + 1)}};

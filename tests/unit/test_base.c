@@ -165,6 +165,35 @@ static void atomic_file_appears_whole_or_not(void **state)
     fc_buf_release(&b);
 }
 
+static mode_t mode_after_rewrite(const char *path)
+{
+    struct fc_atomic a = {0};
+    struct fc_error err = {0};
+    struct stat st;
+
+    assert_int_equal(fc_atomic_begin(&a, path, &err), 0);
+    assert_int_equal(fc_atomic_commit(&a, false, &err), 0);
+    assert_int_equal(lstat(path, &st), 0);
+    return st.st_mode;
+}
+
+static void atomic_file_has_the_right_mode(void **state)
+{
+    mode_t mask = umask(027);
+
+    (void)state;
+    assert_int_equal(mode_after_rewrite("m"), S_IFREG | 0640);
+    assert_int_equal(chmod("m", 04602), 0);
+    assert_int_equal(mode_after_rewrite("m"), S_IFREG | 0602);
+    if (geteuid() == 0) {
+        assert_int_equal(chmod("m", 0666) | chown("m", 65534, 65534), 0);
+        assert_int_equal(mode_after_rewrite("m"), S_IFREG | 0640);
+    }
+    assert_int_equal(chmod("m", 0666) | symlink("m", "link"), 0);
+    assert_int_equal(mode_after_rewrite("link"), S_IFREG | 0640);
+    umask(mask);
+}
+
 static void atomic_file_in_a_missing_folder_fails_with_words(void **state)
 {
     struct fc_atomic a = {0};
@@ -236,6 +265,9 @@ static void lock_keeps_others_out(void **state)
     b = fc_lock_file("lock", false, false);
     assert_true(b >= 0);
     close(b);
+    assert_int_equal(symlink("elsewhere", "lock-link"), 0);
+    assert_int_equal(fc_lock_file("lock-link", true, false), -ELOOP);
+    assert_int_equal(access("elsewhere", F_OK), -1);
 }
 
 /* As an ordinary user (root passes every permission), in a child of its own. */
@@ -316,6 +348,7 @@ int main(void)
         cmocka_unit_test(arena_keeps_small_and_large_pieces),
         cmocka_unit_test(digest_matches_the_standard_vector),
         cmocka_unit_test(atomic_file_appears_whole_or_not),
+        cmocka_unit_test(atomic_file_has_the_right_mode),
         cmocka_unit_test(atomic_file_in_a_missing_folder_fails_with_words),
         cmocka_unit_test(remove_all_takes_deep_and_wide_trees),
         cmocka_unit_test(names_are_shown_safely),

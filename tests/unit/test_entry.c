@@ -138,7 +138,7 @@ static struct fc_entry_iter *list(const struct fc_entry *entries, size_t n)
 {
     struct list_iter *l = calloc(1, sizeof(*l));
 
-    *l = (struct list_iter){{list_next, list_read, list_free}, entries, n, 0};
+    *l = (struct list_iter){{.next = list_next, .read = list_read, .free = list_free}, entries, n, 0};
     return &l->base;
 }
 
@@ -168,6 +168,22 @@ static void test_filter_whiteouts(void **state)
                                   "opaque  0 0:0 0 0.000000000\nadd x 100000 0:0 0 0.000000000\n");
     fc_entry_iter_free(it);
     fc_buf_release(&out);
+}
+
+/* An error of the filter, too, says which layer it is about. */
+static void test_filter_names_its_source(void **state)
+{
+    const struct fc_entry bare = {.path = ".wh.", .mode = S_IFREG, .offset = 1024};
+    struct fc_entry_iter *it = list(&bare, 1);
+    const struct fc_entry *e;
+    struct fc_error err = {0};
+
+    (void)state;
+    it->label = "app.tar";
+    assert_int_equal(fc_filter_whiteouts(it, &it, NULL), 0);
+    assert_int_equal(fc_entry_next(it, &e, &err), -EBADMSG);
+    assert_string_equal(err.msg, "app.tar: entry \".wh.\" at offset 1024: a whiteout that names nothing");
+    fc_entry_iter_free(it);
 }
 
 static void test_filter_owner_and_prefix(void **state)
@@ -209,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_classify),
         cmocka_unit_test(test_globs),
         cmocka_unit_test(test_filter_whiteouts),
+        cmocka_unit_test(test_filter_names_its_source),
         cmocka_unit_test(test_filter_owner_and_prefix),
         cmocka_unit_test(test_host_only),
     };

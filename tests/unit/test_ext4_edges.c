@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "ext4_kernel.h"
+#include "tree_help.h"
 
 static struct fc_image *plan(struct gen *g, const struct fc_ext4_options *o, struct fc_ext4_summary *ret)
 {
@@ -383,6 +384,72 @@ static void test_names_and_links(void **state)
     gen_done(&g);
 }
 
+/* More names than one inode may have, and more subdirectories than a link count can say (by hand: FC_TEST_FULL=1). */
+static void test_many_links(void **state)
+{
+    unsigned n_dirs = getenv("FC_TEST_FULL") ? 66000 : 200;
+    struct gen g;
+    uint32_t d, e, f;
+    char name[32];
+
+    (void)state;
+    gen_init(&g);
+    d = gen_add(&g, 0, "links", S_IFDIR | 0755);
+    e = gen_add(&g, 0, "subdirectories", S_IFDIR | 0755);
+    f = gen_file(&g, 0, "a", 100);
+    for (unsigned i = 0; i < FC_EXT4_LINKS_MOST; i++) {
+        snprintf(name, sizeof(name), "%u", i);
+        gen_link(&g, d, name, f);
+    }
+    for (unsigned i = 0; i < n_dirs; i++) {
+        snprintf(name, sizeof(name), "%u", i);
+        gen_add(&g, e, name, S_IFDIR | 0755);
+    }
+    assert_int_equal(gen_judge(&g, NULL).n_split_links, 1);
+    gen_compare(&g);
+    gen_done(&g);
+}
+
+/* From a layer on disk to an image: the same bytes from each of two snapshots, and another UUID for another label. */
+static void test_snapshot(void **state)
+{
+    struct fc_image *images[3] = {NULL};
+    struct fc_snapshot *snapshots[2] = {NULL};
+    struct fc_ext4_summary s[3];
+    struct tree_test t;
+    char a[4096], b[4096];
+
+    (void)state;
+    tree_begin(&t);
+    LAYER(&t, DIR_M("dir", 0750, 7), FILE_("dir/file"), LINK("dir/again", "dir/file"), SYM("dir/link", "file"),
+          DEV("null", 1, 3), FIFO("fifo"), DIR_M("lost+found", 0755, 3), FILE_("lost+found/kept"));
+    LAYER(&t, WHITE("fifo"), FILE_("dir/other"));
+    assert_int_equal(tree_fold(&t, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        struct fc_ext4_options o = {.label = i == 2 ? "other" : NULL};
+
+        if (i < 2)
+            assert_int_equal(fc_snapshot_of_tree(t.tree, &snapshots[i], &t.err), 0);
+        assert_int_equal(fc_ext4_plan(snapshots[i % 2], &o, &images[i], &s[i], &t.err), 0);
+    }
+    assert_int_equal(fc_image_size(images[0]), fc_image_size(images[1]));
+    for (uint64_t at = 0; at < fc_image_size(images[0]); at += sizeof(a)) {
+        assert_int_equal(fc_image_read(images[0], a, sizeof(a), at, &t.err), sizeof(a));
+        assert_int_equal(fc_image_read(images[1], b, sizeof(b), at, &t.err), sizeof(b));
+        assert_memory_equal(a, b, sizeof(a));
+    }
+    assert_memory_equal(s[0].uuid, s[1].uuid, 16);
+    assert_memory_not_equal(s[0].uuid, s[2].uuid, 16);
+    assert_int_equal(fc_image_write(images[2], gen_path(), NULL, NULL, &t.err), 0);
+    gen_run("e2fsck -fn");
+    unlink(gen_path());
+    for (int i = 0; i < 3; i++)
+        fc_image_free(images[i]);
+    fc_snapshot_free(snapshots[0]);
+    fc_snapshot_free(snapshots[1]);
+    tree_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_bad_acls),        cmocka_unit_test(test_directory_borders),
         cmocka_unit_test(test_hash_collisions), cmocka_unit_test(test_cut_file),
         cmocka_unit_test(test_xattr_borders),   cmocka_unit_test(test_names_and_links),
+        cmocka_unit_test(test_many_links),      cmocka_unit_test(test_snapshot),
     };
 
     cmocka_set_test_filter(getenv("FC_TEST_ONLY"));

@@ -114,6 +114,37 @@ static void append_and_offsets(void **state)
     close(fd);
 }
 
+/* A handle finds its inode after the kernel has forgotten it: the lookup of "." in a file. */
+static void file_handles_outlive_the_cache(void **state)
+{
+    char room[sizeof(struct file_handle) + MAX_HANDLE_SZ] __attribute__((aligned(8))) = {0}, b[8] = "";
+    struct file_handle *h = (struct file_handle *)(void *)room;
+    int id, fd, drop, here;
+
+    enter(state);
+    here = open(".", O_RDONLY | O_DIRECTORY);
+    assert_int_equal(mkdir("handles", 0755), 0);
+    put("handles/f", "found");
+    h->handle_bytes = MAX_HANDLE_SZ;
+    assert_int_equal(name_to_handle_at(AT_FDCWD, "handles/f", h, &id, 0), 0);
+    drop = open("/proc/sys/vm/drop_caches", O_WRONLY);
+    if (drop < 0 || write(drop, "2", 1) != 1)
+        print_message("the caches cannot be dropped here\n");
+    fd = open_by_handle_at(here, h, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, b, sizeof(b)), 5);
+    assert_string_equal(b, "found");
+    close(fd);
+    assert_int_equal(unlink("handles/f"), 0);
+    if (drop >= 0 && write(drop, "2", 1) == 1) {
+        assert_int_equal(open_by_handle_at(here, h, O_RDONLY), -1);
+        assert_int_equal(errno, ESTALE);
+    }
+    if (drop >= 0)
+        close(drop);
+    close(here);
+}
+
 static void big_file_past_4_gib(void **state)
 {
     int fd;
@@ -518,6 +549,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(create_write_read),
         cmocka_unit_test(append_and_offsets),
+        cmocka_unit_test(file_handles_outlive_the_cache),
         cmocka_unit_test(big_file_past_4_gib),
         cmocka_unit_test(fallocate_and_holes),
         cmocka_unit_test(copy_file_range_works),

@@ -157,6 +157,26 @@ static void verbs_show_at_once(void **state)
     serve_clean(&s);
 }
 
+static void a_read_only_mount_says_that_it_is_one(void **state)
+{
+    struct served s = {.read_only = true};
+    struct fc_error err = {0};
+    struct fc_verb mkdir_verb = {.kind = FC_VERB_MKDIR, .path = "/d", .mode = 0755, .fd = -1};
+    int fd;
+
+    (void)state;
+    start(&s);
+    fd = connect_to(&s);
+    assert_int_equal(fc_control_reset(fd, NULL, 0, &err), -EROFS);
+    assert_non_null(strstr(err.msg, "mounted read-only"));
+    assert_non_null(strstr(err.msg, s.mnt));
+    err = (struct fc_error){0};
+    assert_int_equal(do_verb(fd, &mkdir_verb, &err), -EROFS);
+    assert_non_null(strstr(err.msg, "mounted read-only"));
+    close(fd);
+    serve_clean(&s);
+}
+
 static void verbs_while_the_mount_is_used(void **state)
 {
     struct served s = {0};
@@ -494,6 +514,7 @@ int main(void)
         cmocka_unit_test(info_and_stop),
         cmocka_unit_test(stop_of_a_busy_mount),
         cmocka_unit_test(verbs_show_at_once),
+        cmocka_unit_test(a_read_only_mount_says_that_it_is_one),
         cmocka_unit_test(verbs_while_the_mount_is_used),
         cmocka_unit_test(pin_ends_with_the_client),
         cmocka_unit_test(pinned_store_can_be_read),

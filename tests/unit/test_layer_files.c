@@ -393,6 +393,18 @@ static void cache_path_follows_the_environment(void **state)
     fc_cache_free(c);
 }
 
+static void cache_that_cannot_be_made_names_the_remedy(void **state)
+{
+    struct fc_error err = {0};
+    struct fc_cache *c = NULL;
+
+    (void)state;
+    assert_true(fc_cache_open("/dev/null/cache", &c, &err) < 0);
+    assert_null(c);
+    assert_non_null(strstr(err.msg, "/dev/null"));
+    assert_non_null(strstr(err.msg, "FCCOMPOSE_CACHE"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +421,7 @@ int main(void)
         cmocka_unit_test(cache_lists_its_layers_in_order),
         cmocka_unit_test(cache_remembers_sources),
         cmocka_unit_test(cache_path_follows_the_environment),
+        cmocka_unit_test(cache_that_cannot_be_made_names_the_remedy),
     };
 
     return cmocka_run_group_tests_name("layer files", tests, enter, leave);

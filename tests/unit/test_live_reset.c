@@ -76,7 +76,7 @@ static void removed_directory_takes_its_names_along(void **state)
         drop(w, "bin", i ? "busybox" : "sh");
         drop(w, "bin", "su");
         drop(w, "", "bin");
-        assert_int_equal(make(w, 1, "bin", S_IFREG | 0644), ino_at(w, "bin"));
+        make(w, 1, "bin", S_IFREG | 0644);
         world_reopen(w);
         assert_int_equal(at(w, "").nlink, 2 + 4);
         assert_int_equal(reset(w, i ? "" : "bin"), 0);

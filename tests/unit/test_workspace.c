@@ -301,6 +301,36 @@ static void found_by_walking_up_or_words(void **state)
     assert_int_equal(fc_workspace_find(deep, &dir, &err), -ENOENT);
 }
 
+/* A folder that somebody else put above us is not taken for ours; in it, it is taken at its word. */
+static void of_another_user_only_when_named(void **state)
+{
+    struct fc_error err = {0};
+    char *dir = NULL, db[128], deep[128];
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    snprintf(deep, sizeof(deep), "%s/a", home);
+    snprintf(db, sizeof(db), "%s/.fccompose/workspace.db", home);
+    ok(fc_mkdir_all(deep, &err), &err);
+    assert_int_equal(chown(db, 65534, 65534), 0);
+    assert_int_equal(chdir(deep), 0);
+    assert_int_equal(fc_workspace_find(NULL, &dir, &err), -EPERM);
+    assert_non_null(strstr(err.msg, "user 65534"));
+    assert_int_equal(chdir(home), 0);
+    ok(fc_workspace_find(NULL, &dir, &err), &err);
+    free(dir);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(fc_workspace_check_owner(home, &err), -EPERM);
+    setenv("SUDO_UID", "65534", 1);
+    ok(fc_workspace_check_owner(home, &err), &err);
+    unsetenv("SUDO_UID");
+    assert_int_equal(chown(db, 0, 0) | chown(home, 65534, 65534), 0);
+    assert_int_equal(fc_workspace_check_owner(home, &err), -EPERM);
+    assert_int_equal(chown(home, 0, 0), 0);
+    ok(fc_workspace_check_owner(home, &err), &err);
+}
+
 static void readers_and_writers_wait_for_each_other(void **state)
 {
     const struct fc_workspace_options now = {.mode = FC_WORKSPACE_WRITE, .wait_ms = -1}, soon = {.wait_ms = 50};
@@ -668,6 +698,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(found_by_walking_up_or_words),
+        T(of_another_user_only_when_named),
         T(readers_and_writers_wait_for_each_other),
         T(layers_come_and_go),
         T(edits_follow_their_paths),

@@ -117,8 +117,10 @@ static inline void tree_begin(struct tree_test *t)
 
 static inline void tree_layer(struct tree_test *t, const struct fc_entry *entries, size_t n)
 {
-    struct table_iter it = {
-        .base = {table_next, table_read, table_free}, .entries = entries, .n = n, .layer = (int)t->n};
+    struct table_iter it = {.base = {.next = table_next, .read = table_read, .free = table_free},
+                            .entries = entries,
+                            .n = n,
+                            .layer = (int)t->n};
     struct fc_layer_builder *b;
     struct fc_digest d;
     int r;
