@@ -61,10 +61,12 @@ teardown() { leave_workdir; }
 }
 
 @test "a second import recognises the compressed file without decompressing" {
+    need strace
     gzip -9 -c plain.tar >p.tar.gz
     fccompose init -q p.tar.gz
     mkdir two && cp p.tar.gz two/renamed && cd two
-    strace -f -o trace fccompose init -q renamed 2>/dev/null || { need strace; false; }
+    # A leak check cannot run under a tracer.
+    ASAN_OPTIONS=detect_leaks=0 strace -f -o trace fccompose init -q renamed
     ! grep -q 'layers/.tmp' trace
 }
 
