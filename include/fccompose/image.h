@@ -55,10 +55,11 @@ FC_PUBLIC const struct fc_segment *fc_image_segments(const struct fc_image *imag
 /**
  * Write the image to @path so that it appears complete under that name or not at all.
  *
- * A regular file is written under a temporary name beside it and renamed; an existing block device or a character
- * device is written in place (-ENOSPC before the first byte if it is too small). Zeros become holes. On failure the
- * temporary file is removed and an existing file at @path is as it was. @options and @ret_result may be NULL.
- * Returns 0 or a negative errno with words.
+ * A regular file is written without a name (where the host cannot do that: as .NAME.PID-N beside it) and put in its
+ * place when it is complete; a symlink is followed and stays. A block device is written in place (-ENOSPC before the
+ * first byte if it is too small), a character device or FIFO in order. Zeros become holes. On failure an existing file
+ * at @path is as it was and nothing is left beside it; what a killed process may leave as .NAME.PID-N goes with the next
+ * write of the same NAME. @options and @ret_result may be NULL. Returns 0 or a negative errno with words.
  */
 FC_PUBLIC int fc_image_write(const struct fc_image *image, const char *path,
                              const struct fc_image_write_options *options, struct fc_image_write_result *ret_result,

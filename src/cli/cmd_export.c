@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fccompose export: write the tree as a tar. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -46,15 +48,32 @@ static int export(const struct cli_view *v, struct output *o, struct fc_error *e
     return r;
 }
 
+/* A device or FIFO is written to: it must not be replaced by a file. */
+static int export_into(const struct cli_view *v, const char *out, struct output *o, struct fc_error *err)
+{
+    int r;
+
+    o->fd = open(out, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (o->fd < 0)
+        return fc_fail_errno(err, errno, "cannot write %s", out);
+    r = export(v, o, err);
+    if (close(o->fd) < 0 && r == 0)
+        r = fc_fail_errno(err, errno, "cannot write %s", out);
+    return r;
+}
+
 static int export_to(struct cli *cli, const struct cli_view *v, const char *out, struct fc_error *err)
 {
     struct fc_atomic file __attribute__((cleanup(fc_atomic_release_auto))) = {0};
     struct output o = {.fd = STDOUT_FILENO, .progress = cli->progress};
+    struct stat st;
     char size[32];
     int r;
 
     if (strcmp(out, "-") == 0)
         return export(v, &o, err);
+    if (stat(out, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return export_into(v, out, &o, err);
     r = fc_atomic_begin(&file, out, err);
     if (r < 0)
         return r;

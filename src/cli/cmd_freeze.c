@@ -27,7 +27,8 @@ static const struct cli_option options[] = {
     {'l', 'l', "layer", "LAYER", "freeze these layers, with no workspace; may be repeated", CLI_WORD_FILE},
     {OPT_SIZE, 0, "size", "auto|N[KMGT]", "size of the image (default auto: as small as the content and --free allow)",
      0},
-    {OPT_FREE, 0, "free", "N[KMGT]", "room for the guest to write", 0},
+    {OPT_FREE, 0, "free", "N[KMGT]", "room for the guest to write (default none: it can then only make empty files)",
+     0},
     {OPT_LABEL, 0, "label", "TEXT", "volume label, at most 16 bytes (default rootfs)", 0},
     {OPT_UUID, 0, "uuid", "UUID", "default: derived from the lowest layer and the label", 0},
     {OPT_JOURNAL, 0, "journal", "none|auto|N[KM]", "the journal (default auto)", 0},
@@ -141,8 +142,10 @@ static void report(const struct cli *cli, const char *path, uint32_t n_objects, 
             cli_size(room, s->free_blocks * 4096), uuid);
     cli_say(cli, "%s shared with the cache, %s copied, %.2f s", cli_size(cloned, w->cloned),
             cli_size(copied, w->copied), seconds);
+    if (s->free_blocks == 0)
+        cli_say(cli, "full to the last block: --free N leaves the guest room to write");
     if (s->n_clamped_times)
-        cli_warn("%u objects have times that ext4 cannot hold; the nearest was taken", s->n_clamped_times);
+        cli_warn("%u times are none that ext4 can hold; the nearest were taken", s->n_clamped_times);
     if (s->n_split_links)
         cli_warn("%u files have more than 65000 names; ext4 holds each as several files", s->n_split_links);
 }

@@ -89,6 +89,9 @@ int fc_edit_create(const char *dir, struct fc_error *err)
 
     if (r < 0)
         return r;
+    /* It holds what the tree holds: the guest's shadow file and keys too. */
+    if (chmod(dir, 0700) < 0)
+        return fc_fail_errno(err, errno, "cannot set the mode of %s", dir);
     if (asprintf(&lock, "%s/lock", dir) < 0 || asprintf(&path, "%s/workspace.db", dir) < 0)
         return fc_fail(err, ENOMEM, "out of memory");
     fd = fc_lock_file(lock, true, true);

@@ -22,6 +22,7 @@ void fc_store_reserve_fill(struct fc_edit *e)
 {
     if (e->reserve_fd < 0 || !e->reserve_out)
         return;
+    /* All or nothing: with less than this the removal of many files at once would not fit, and the disk stay full. */
     if (fallocate(e->reserve_fd, 0, 0, RESERVE_BYTES) == 0) {
         e->reserve_out = false;
         return;

@@ -94,9 +94,12 @@ static int errno_of(int rc, int sys)
 
 int fc_store_fail_db(sqlite3 *db, int rc, struct fc_error *err, const char *what)
 {
-    int code = errno_of(rc, db ? sqlite3_system_errno(db) : 0);
+    /* That is how it calls a disk with no room for the shared memory of the log, which every user needs. */
+    bool no_shm = rc == SQLITE_IOERR_SHMSIZE;
+    int code = no_shm ? ENOSPC : errno_of(rc, db ? sqlite3_system_errno(db) : 0);
+    const char *words = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
 
-    return fc_fail(err, code, "workspace database: %s: %s", what, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+    return fc_fail(err, code, "workspace database: %s: %s", what, no_shm ? "the disk is full" : words);
 }
 
 int fc_store_fail(struct fc_edit *e, struct fc_error *err, const char *what)

@@ -162,20 +162,15 @@ static int mark_blocks(struct fc_ext4_planner *p, unsigned char **maps, uint32_t
     return r;
 }
 
-/* The inode bitmap of a group that uses @n inodes. Groups without any share one. */
-static unsigned char *inode_map(struct fc_ext4_planner *p, uint32_t n, unsigned char **shared)
+/* The inode bitmap of a group that uses @n inodes. */
+static unsigned char *inode_map(struct fc_ext4_planner *p, uint32_t n)
 {
-    unsigned char *map = n == 0 ? *shared : NULL;
+    unsigned char *map = fc_image_alloc(p->image, FC_EXT4_BLOCK);
 
-    if (map)
-        return map;
-    map = fc_image_alloc(p->image, FC_EXT4_BLOCK);
     if (!map)
         return NULL;
     set_bits(map, 0, n);
     set_bits(map, p->layout.inodes_per_group, FC_EXT4_GROUP_BLOCKS);
-    if (n == 0)
-        *shared = map;
     return map;
 }
 
@@ -189,12 +184,28 @@ static uint32_t inodes_used(const struct fc_ext4_planner *p, uint32_t group)
                                                              : p->layout.inodes_per_group;
 }
 
-static void fill_descriptor(const struct fc_ext4_planner *p, struct ext4_group_desc *d, uint32_t g,
-                            const unsigned char *blocks, const unsigned char *inodes, uint32_t free_blocks)
+/*
+ * Bitmaps that readers can work out for themselves are not written: of inodes where none is used, of blocks where there is
+ * at most the copy of the superblock. The last group's block bitmap has padding, so that it is there in any case.
+ */
+static uint16_t group_flags(const struct fc_ext4_planner *p, uint32_t g, uint32_t used)
 {
-    static const unsigned char zeros[FC_EXT4_BLOCK];
     const struct fc_ext4_layout *l = &p->layout;
-    uint32_t unused = l->inodes_per_group - inodes_used(p, g), crc;
+    uint32_t copies = fc_ext4_has_super(g) ? 1 + l->gdt_blocks + l->reserved_gdt : 0;
+    uint16_t flags = EXT2_BG_INODE_ZEROED;
+
+    if (!inodes_used(p, g))
+        flags |= EXT2_BG_INODE_UNINIT;
+    if (g + 1 < l->n_groups && used == copies)
+        flags |= EXT2_BG_BLOCK_UNINIT;
+    return flags;
+}
+
+static void fill_descriptor(const struct fc_ext4_planner *p, struct ext4_group_desc *d, uint32_t g, uint16_t flags,
+                            uint32_t free_blocks)
+{
+    const struct fc_ext4_layout *l = &p->layout;
+    uint32_t unused = l->inodes_per_group - inodes_used(p, g);
 
     d->bg_block_bitmap = (uint32_t)l->block_bitmaps[g];
     d->bg_block_bitmap_hi = (uint32_t)(l->block_bitmaps[g] >> 32);
@@ -204,13 +215,30 @@ static void fill_descriptor(const struct fc_ext4_planner *p, struct ext4_group_d
     d->bg_inode_table_hi = (uint32_t)(l->tables[g] >> 32);
     d->bg_free_blocks_count = (uint16_t)free_blocks;
     d->bg_free_inodes_count = d->bg_itable_unused = (uint16_t)unused;
-    d->bg_flags = EXT2_BG_INODE_ZEROED;
-    crc = ext2fs_crc32c_le(p->csum_seed, blocks ? blocks : zeros, FC_EXT4_GROUP_BLOCKS / 8);
+    d->bg_flags = flags;
+}
+
+static int emit_block_bitmap(struct fc_ext4_planner *p, struct ext4_group_desc *d, uint32_t g, const unsigned char *map)
+{
+    static const unsigned char zeros[FC_EXT4_BLOCK];
+    uint32_t crc = ext2fs_crc32c_le(p->csum_seed, map ? map : zeros, FC_EXT4_GROUP_BLOCKS / 8);
+
     d->bg_block_bitmap_csum_lo = (uint16_t)crc;
     d->bg_block_bitmap_csum_hi = (uint16_t)(crc >> 16);
-    crc = ext2fs_crc32c_le(p->csum_seed, inodes, l->inodes_per_group / 8);
+    return fc_image_add_memory(p->image, p->layout.block_bitmaps[g] * FC_EXT4_BLOCK, map, map ? FC_EXT4_BLOCK : 0);
+}
+
+static int emit_inode_bitmap(struct fc_ext4_planner *p, struct ext4_group_desc *d, uint32_t g)
+{
+    unsigned char *map = inode_map(p, inodes_used(p, g));
+    uint32_t crc;
+
+    if (!map)
+        return -ENOMEM;
+    crc = ext2fs_crc32c_le(p->csum_seed, map, p->layout.inodes_per_group / 8);
     d->bg_inode_bitmap_csum_lo = (uint16_t)crc;
     d->bg_inode_bitmap_csum_hi = (uint16_t)(crc >> 16);
+    return fc_image_add_memory(p->image, p->layout.inode_bitmaps[g] * FC_EXT4_BLOCK, map, FC_EXT4_BLOCK);
 }
 
 static void count_directories(const struct fc_ext4_planner *p, struct ext4_group_desc *descriptors)
@@ -226,19 +254,18 @@ static void count_directories(const struct fc_ext4_planner *p, struct ext4_group
 static int emit_bitmaps(struct fc_ext4_planner *p, struct ext4_group_desc *descriptors, unsigned char **maps,
                         const uint32_t *used)
 {
-    const struct fc_ext4_layout *l = &p->layout;
-    unsigned char *shared = NULL;
+    int r = 0;
 
-    for (uint32_t g = 0; g < l->n_groups; g++) {
-        unsigned char *inodes = inode_map(p, inodes_used(p, g), &shared);
+    for (uint32_t g = 0; r >= 0 && g < p->layout.n_groups; g++) {
+        uint16_t flags = group_flags(p, g, used[g]);
 
-        if (!inodes || fc_image_add_memory(p->image, l->inode_bitmaps[g] * FC_EXT4_BLOCK, inodes, FC_EXT4_BLOCK) < 0 ||
-            fc_image_add_memory(p->image, l->block_bitmaps[g] * FC_EXT4_BLOCK, maps[g], maps[g] ? FC_EXT4_BLOCK : 0) <
-                0)
-            return -ENOMEM;
-        fill_descriptor(p, &descriptors[g], g, maps[g], inodes, FC_EXT4_GROUP_BLOCKS - used[g]);
+        fill_descriptor(p, &descriptors[g], g, flags, FC_EXT4_GROUP_BLOCKS - used[g]);
+        if (!(flags & EXT2_BG_BLOCK_UNINIT))
+            r = emit_block_bitmap(p, &descriptors[g], g, maps[g]);
+        if (r >= 0 && !(flags & EXT2_BG_INODE_UNINIT))
+            r = emit_inode_bitmap(p, &descriptors[g], g);
     }
-    return 0;
+    return r;
 }
 
 int fc_ext4_emit_groups(struct fc_ext4_planner *p)

@@ -33,9 +33,9 @@ enum {
 struct fc_change {
     enum fc_change_kind kind;
     unsigned what;
-    const char *path;   /**< normalised, owned by the diff */
-    uint32_t lower;     /**< tree inode index, FC_TREE_NONE if added */
-    uint32_t now;       /**< snapshot inode index, FC_TREE_NONE if deleted */
+    const char *path; /**< normalised, owned by the diff */
+    uint32_t lower;   /**< tree inode index, FC_TREE_NONE if added */
+    uint32_t now;     /**< snapshot inode index, FC_TREE_NONE if deleted */
 };
 
 /** A list of changes. */

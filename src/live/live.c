@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "live/internal.h"
 
 void live_lock(struct fc_live *live) { pthread_mutex_lock(&live->lock); }
@@ -235,13 +236,25 @@ static void free_inodes(struct fc_live *live)
     fc_map_release(&live->inodes);
 }
 
+static void last_commit(struct fc_live *live, bool durable)
+{
+    struct fc_error err = {0};
+
+    if (fc_live_sync(live, durable, &err) < 0)
+        fc_log(FC_LOG_WARN, "the last changes are lost: %s", err.msg);
+}
+
 void fc_live_free(struct fc_live *live)
 {
+    bool mounted;
+
     if (!live)
         return;
+    mounted = live->have_writer;
     live_writer_stop(live);
-    if (!live->read_only && live->seq != live->committed_seq)
-        (void)live_commit(live, false, live->seq, false, NULL);
+    /* Nobody is left to sync what a mount has written, and as after any other umount(8) it is to be on the disk. */
+    if (!live->read_only && (mounted || live->seq != live->committed_seq))
+        last_commit(live, mounted);
     free_inodes(live);
     fc_map_release(&live->refs);
     fc_map_release(&live->gone);

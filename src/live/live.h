@@ -31,20 +31,21 @@ struct fc_live;
 
 /** How to open. */
 struct fc_live_options {
-    const struct fc_tree *tree;   /**< borrowed until fc_live_free() */
-    const uint32_t *layer_ids;    /**< edit's layer id of each stack position of @tree; copied; may be NULL without @edit */
-    struct fc_edit *edit;         /**< borrowed; NULL: no edits, read-only */
+    const struct fc_tree *tree; /**< borrowed until fc_live_free() */
+    const uint32_t
+        *layer_ids;       /**< edit's layer id of each stack position of @tree; copied; may be NULL without @edit */
+    struct fc_edit *edit; /**< borrowed; NULL: no edits, read-only */
     /** Opens a layer by edit's layer id that left the stack but is still referred to; may be NULL. */
     struct fc_layer *(*open_layer)(void *arg, const struct fc_edit_layer *layer, struct fc_error *err);
     void *open_layer_arg;
-    bool read_only;               /**< mutations fail with EROFS */
-    bool count_refs;              /**< for FUSE: what lookup and the creators return is referenced; see fc_live_forget() */
-    bool no_writer;               /**< no background thread: commits happen in fc_live_sync() and fc_live_free() */
+    bool read_only;  /**< mutations fail with EROFS */
+    bool count_refs; /**< for FUSE: what lookup and the creators return is referenced; see fc_live_forget() */
+    bool no_writer;  /**< no background thread: commits happen in fc_live_sync() and fc_live_free() */
 };
 
 /** Open: loads the edits. Returns 0; -EBADMSG when edits and tree do not fit together (err says which inode); or -errno. */
 int fc_live_open(const struct fc_live_options *options, struct fc_live **ret, struct fc_error *err);
-/** Commit what is pending and free. NULL is allowed. */
+/** Commit what is pending (durably, unless no_writer; a failure is logged) and free. NULL is allowed. */
 void fc_live_free(struct fc_live *live);
 FC_DEFINE_AUTO(struct fc_live *, fc_live_free)
 
@@ -64,7 +65,8 @@ struct fc_cred {
 
 /** Listener for changes, called without the lock, in the thread that made the change, after it is visible. */
 struct fc_live_listener {
-    void (*entry)(void *arg, uint64_t parent, const char *name, size_t len, uint64_t ino); /**< a name appeared, went, or points elsewhere */
+    void (*entry)(void *arg, uint64_t parent, const char *name, size_t len,
+                  uint64_t ino);                          /**< a name appeared, went, or points elsewhere */
     void (*inode)(void *arg, uint64_t ino, bool content); /**< attributes, xattrs or (content) data changed */
     void *arg;
 };
@@ -92,7 +94,8 @@ int fc_live_symlink(struct fc_live *live, uint64_t parent, const char *name, siz
 /** A regular file without a name (O_TMPFILE), to be linked or forgotten. */
 int fc_live_tmpfile(struct fc_live *live, uint64_t parent, uint32_t mode, uint32_t umask, const struct fc_cred *cred,
                     struct fc_attr *ret);
-int fc_live_link(struct fc_live *live, uint64_t ino, uint64_t parent, const char *name, size_t len, struct fc_attr *ret);
+int fc_live_link(struct fc_live *live, uint64_t ino, uint64_t parent, const char *name, size_t len,
+                 struct fc_attr *ret);
 int fc_live_unlink(struct fc_live *live, uint64_t parent, const char *name, size_t len);
 int fc_live_rmdir(struct fc_live *live, uint64_t parent, const char *name, size_t len);
 /** @flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE. Anything may be renamed, lower directories too; never EXDEV. */
@@ -116,7 +119,8 @@ enum {
 };
 int fc_live_getattr(struct fc_live *live, uint64_t ino, struct fc_attr *ret);
 /** Changing the owner clears set-id bits of regular files and security.capability, as Linux does. @ret may be NULL. */
-int fc_live_setattr(struct fc_live *live, uint64_t ino, const struct fc_attr *attr, unsigned which, struct fc_attr *ret);
+int fc_live_setattr(struct fc_live *live, uint64_t ino, const struct fc_attr *attr, unsigned which,
+                    struct fc_attr *ret);
 /** Append the symlink's text to @ret. */
 int fc_live_readlink(struct fc_live *live, uint64_t ino, struct fc_buf *ret);
 /** getxattr(2): @size 0 asks for the length. Returns the length, -ERANGE, or -ENODATA. */

@@ -9,7 +9,7 @@
 struct live_reset {
     struct fc_live *live;
     struct live_notes *notes;
-    struct live_inos todo; /* lower indices that are still to be restored */
+    struct live_inos todo;    /* lower indices that are still to be restored */
     struct live_inos touched; /* directories in which names were changed */
     struct fc_map kinds;      /* their numbers to enum live_touched */
 };

@@ -7,23 +7,23 @@
 
 /** What to do. */
 enum fc_verb_kind {
-    FC_VERB_CP,     /**< copy the host object @fd into the tree at @path */
-    FC_VERB_MV,     /**< rename @path to @target (both in the tree) */
+    FC_VERB_CP, /**< copy the host object @fd into the tree at @path */
+    FC_VERB_MV, /**< rename @path to @target (both in the tree) */
     FC_VERB_RM,
     FC_VERB_MKDIR,
-    FC_VERB_LN,     /**< @path becomes a hard link to @target, or with SYMBOLIC a symlink with that text */
-    FC_VERB_MKNOD,  /**< @mode has the type; FIFO, socket, devices, regular */
+    FC_VERB_LN,    /**< @path becomes a hard link to @target, or with SYMBOLIC a symlink with that text */
+    FC_VERB_MKNOD, /**< @mode has the type; FIFO, socket, devices, regular */
     FC_VERB_CHMOD,
     FC_VERB_CHOWN,
-    FC_VERB_XATTR,  /**< set (@name, @data) or, with REMOVE, remove */
-    FC_VERB_WRITE,  /**< replace (or APPEND to) the content of @path by what @fd gives */
+    FC_VERB_XATTR, /**< set (@name, @data) or, with REMOVE, remove */
+    FC_VERB_WRITE, /**< replace (or APPEND to) the content of @path by what @fd gives */
 };
 
 /** Flags of a verb. */
 enum {
     FC_VERB_RECURSIVE = 1 << 0,
-    FC_VERB_FORCE = 1 << 1,     /**< rm: missing is fine; ln, mv: replace */
-    FC_VERB_PARENTS = 1 << 2,   /**< make missing parents */
+    FC_VERB_FORCE = 1 << 1,   /**< rm: missing is fine; ln, mv: replace */
+    FC_VERB_PARENTS = 1 << 2, /**< make missing parents */
     FC_VERB_SYMBOLIC = 1 << 3,
     FC_VERB_NO_FOLLOW = 1 << 4, /**< act on a symlink itself */
     FC_VERB_REMOVE = 1 << 5,
@@ -41,12 +41,12 @@ struct fc_verb {
     unsigned flags;
     const char *path;
     const char *target;
-    const char *mode_text;  /**< chmod, mkdir, write: octal or symbolic ("u+x,go-w") */
+    const char *mode_text; /**< chmod, mkdir, write: octal or symbolic ("u+x,go-w") */
     uint32_t mode, uid, gid, rdev_major, rdev_minor;
-    const char *name;       /**< xattr */
-    const void *data;       /**< xattr value */
+    const char *name; /**< xattr */
+    const void *data; /**< xattr value */
     size_t size;
-    int fd;                 /**< cp, write: source, open; -1 otherwise */
+    int fd;                  /**< cp, write: source, open; -1 otherwise */
     const char *source_name; /**< cp: last part of the source's path, for "cp SRC DIR/" and for messages */
 };
 

@@ -18,7 +18,7 @@ teardown() {
 
 @test "random layers: image, mount, export and workspace are what GNU tar makes of them" {
     local seed
-    for seed in ${FC_SEEDS:-1 3 4 5 8 11}; do
+    for seed in ${FC_SEEDS:-3 5 9 11 13}; do
         try_seed "$seed" || return 1
     done
 }

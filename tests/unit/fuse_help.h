@@ -80,7 +80,8 @@ static inline int serve(struct served *s, int peek_fd, int ready_fd)
     struct fc_live *live = NULL;
     struct fc_mount *mount = NULL;
     struct fc_control *control = NULL;
-    struct fc_mount_options mo = {.mountpoint = s->mnt, .classic_open = s->classic, .read_only = s->read_only, .threads = 2};
+    struct fc_mount_options mo = {
+        .mountpoint = s->mnt, .classic_open = s->classic, .read_only = s->read_only, .threads = 2};
     pthread_t peeker;
     void *both[2];
     int r;

@@ -366,6 +366,30 @@ static void cache_remembers_sources(void **state)
     assert_memory_equal(&got, &diffid, sizeof(got));
 }
 
+/* Damaged, or no file at all: the tar is imported once more, and nobody waits for a FIFO. */
+static void cache_note_that_is_none_is_no_source(void **state)
+{
+    struct fc_digest blob = {{3}}, got;
+    char path[256];
+    FILE *f;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/layers/.sources/03%062d", cache_dir, 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(fc_cache_recall(cache, &blob, &got), -ENOENT);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(fc_cache_recall(cache, &blob, &got), -ENOENT);
+    assert_int_equal(rmdir(path), 0);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    for (int i = 0; i < 1000; i++)
+        fputs("sha256:", f);
+    fclose(f);
+    assert_int_equal(fc_cache_recall(cache, &blob, &got), -ENOENT);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void cache_path_follows_the_environment(void **state)
 {
     struct fc_cache *c = NULL;
@@ -420,6 +444,7 @@ int main(void)
         cmocka_unit_test(failed_build_leaves_nothing),
         cmocka_unit_test(cache_lists_its_layers_in_order),
         cmocka_unit_test(cache_remembers_sources),
+        cmocka_unit_test(cache_note_that_is_none_is_no_source),
         cmocka_unit_test(cache_path_follows_the_environment),
         cmocka_unit_test(cache_that_cannot_be_made_names_the_remedy),
     };
