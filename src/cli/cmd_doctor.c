@@ -78,6 +78,11 @@ static bool check_helper(struct report *p)
         say(p, WARN, "fusermount3", "missing: an ordinary user cannot mount", "install the package fuse3");
         return false;
     }
+    if (access("/etc/mtab", R_OK) < 0) {
+        say(p, WARN, "fusermount3", "reads /etc/mtab, which is missing: an ordinary user cannot unmount",
+            "ln -s ../proc/self/mounts /etc/mtab (as root)");
+        return true;
+    }
     say(p, OK, "fusermount3", "is there", NULL);
     return true;
 }

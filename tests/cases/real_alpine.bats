@@ -46,7 +46,7 @@ setup() {
     cp "$ALPINE" "$WORK/user/alpine.tar.gz"
     as_user "fccompose freeze -q -l alpine.tar.gz image.ext4 --free 16M"
     cmp image.ext4 user/image.ext4
-    as_user "mkdir live && fccompose mount -q -l alpine.tar.gz live && $LIB/manifest live >live.manifest; fccompose umount live"
+    as_user "mkdir live && fccompose mount -q -l alpine.tar.gz live && manifest live >live.manifest; fccompose umount live"
     stop_user
     same_manifest expected.manifest user/live.manifest
 }

@@ -8,7 +8,9 @@ setup() {
     need setpriv unshare useradd
     id fctest >/dev/null 2>&1 || useradd --create-home --shell /bin/bash fctest || skip "cannot add the user fctest"
     enter_workdir
-    mkdir user
+    # The checkout may be where only its owner can look.
+    mkdir user bin
+    cp "$B/fccompose" bin/
     chown fctest: user
 }
 teardown() { [ -z "${WORK:-}" ] || leave_workdir; }
@@ -19,7 +21,7 @@ bare_user() {
     unshare -m --propagation private bash -c '
         [ ! -e /dev/fuse ] || { mount -t tmpfs -o mode=755 none /dev; mknod -m 666 /dev/null c 1 3; mknod -m 666 /dev/urandom c 1 9; }
         cd "$1/user" && exec setpriv --reuid="$(id -u fctest)" --regid="$(id -g fctest)" --clear-groups --inh-caps=-all --bounding-set=-all -- \
-            env HOME="$1/user" FCCOMPOSE_CACHE="${CACHE:-$1/user/cache}" bash -ec "$2"' sh "$WORK" "$*"
+            env PATH="$1/bin:$PATH" HOME="$1/user" FCCOMPOSE_CACHE="${CACHE:-$1/user/cache}" bash -ec "$2"' sh "$WORK" "$*"
 }
 
 # Every verb, then a layer of it.

@@ -89,14 +89,16 @@ start_user() {
         if [ $((tick++)) -gt 200 ] || ! kill -0 "$USER_HOLDER" 2>/dev/null; then skip "cannot make a mount namespace here"; fi
         sleep 0.05
     done
-    mkdir -p "$WORK/user"
+    # The checkout may be where only its owner can look.
+    mkdir -p "$WORK/user" "$WORK/bin"
+    cp "$B/fccompose" "$LIB/manifest" "$WORK/bin/"
     chown fctest: "$WORK/user"
 }
 as_user() {
     local uid gid
     uid=$(id -u fctest) gid=$(id -g fctest)
     nsenter -t "$USER_HOLDER" -m -r -- setpriv --reuid="$uid" --regid="$gid" --init-groups --inh-caps=-all -- \
-        env HOME="$WORK/user" FCCOMPOSE_CACHE="$WORK/user/cache" XDG_RUNTIME_DIR= bash -c "cd '$WORK/user' && $*"
+        env PATH="$WORK/bin:$PATH" HOME="$WORK/user" FCCOMPOSE_CACHE="$WORK/user/cache" XDG_RUNTIME_DIR= bash -c "cd '$WORK/user' && $*"
 }
 stop_user() {
     [ -n "${USER_HOLDER:-}" ] || return 0
