@@ -107,6 +107,24 @@ check_session() {
     fccompose umount
 }
 
+@test "mount -o ro refuses every change, and allow_other lets others in" {
+    need_root
+    need_fuse
+    fccompose init -q builtin:busybox
+    fccompose mount -q -o ro,allow_other
+    run touch rootfs/new
+    [ "$status" -ne 0 ]
+    [[ $output == *'Read-only file system'* ]]
+    run chmod 700 rootfs/etc
+    [ "$status" -ne 0 ]
+    run fccompose write /etc/hostname web
+    [ "$status" -eq 1 ]
+    [[ $output == *read-only* ]]
+    [ "$(setpriv --reuid=65534 --regid=65534 --clear-groups cat rootfs/etc/hostname)" = "$(cat rootfs/etc/hostname)" ]
+    fccompose umount
+    [ -z "$(fccompose diff)" ]
+}
+
 @test "a mapped page that was never synced is in the image" {
     need_root
     need_fuse
