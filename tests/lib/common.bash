@@ -152,6 +152,14 @@ boot_qemu() {
         -drive "file=$WORK/boot.img,format=raw,if=virtio"
 }
 
+# Kill every process that names FILE in its arguments: a machine has processes that no signal to the first one reaches.
+kill_users_of() {
+    local p
+    for p in /proc/[0-9]*; do
+        if tr '\0' ' ' 2>/dev/null <"$p/cmdline" | grep -qF -- "$1"; then kill -KILL "${p##*/}" 2>/dev/null || true; fi
+    done
+}
+
 # boot_machine COMMAND WORD SECONDS PROGRAM...: type COMMAND every two seconds (a console may lose what comes too early) until
 # WORD is seen in what the machine prints, which is in $WORK/boot.log.
 boot_machine() {
@@ -169,8 +177,7 @@ boot_machine() {
         sleep 0.2
     done
     exec 8>&-
-    # The machine has processes that a signal to the first one does not reach; their image's path names them.
-    pkill -KILL -f "$WORK/boot.img" 2>/dev/null || true
+    kill_users_of "$WORK/boot.img"
     wait "$pid" 2>/dev/null || true
     [ $found -eq 0 ] || tail -n 40 "$WORK/boot.log"
     return $found
