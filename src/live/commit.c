@@ -96,6 +96,9 @@ bool live_make_room(struct fc_live *live, int r, bool *tried)
     if (r != -ENOSPC || *tried || live->read_only)
         return false;
     *tried = true;
+    /* A group under way may carry freed space that is in neither count yet: wait for it. */
+    pthread_mutex_lock(&live->commit);
+    pthread_mutex_unlock(&live->commit);
     pthread_mutex_lock(&live->store);
     pending = fc_edit_space_pending(live->edit);
     pthread_mutex_unlock(&live->store);
