@@ -323,6 +323,7 @@ static int add_open_link(struct fc_layer_builder *b, const struct fc_entry *e, u
     n = &b->trie.nodes[node];
     n->inode = FC_LAYER_NONE;
     n->link = link;
+    n->block = e->offset / 512 <= UINT32_MAX ? (uint32_t)(e->offset / 512) : 0;
     n->flags = (uint16_t)((n->flags & ~FC_NODE_OPAQUE) | FC_NODE_LINK);
     return 0;
 }

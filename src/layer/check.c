@@ -175,7 +175,7 @@ static const char *node_fault(const struct fc_layer_view *v, uint32_t i)
 
     if (n->inode != FC_LAYER_NONE && n->inode >= v->header->n_inodes)
         return "inode of node";
-    if ((n->flags & ~(FC_NODE_WHITEOUT | FC_NODE_OPAQUE | FC_NODE_LINK)) || n->reserved)
+    if (n->flags & ~(FC_NODE_WHITEOUT | FC_NODE_OPAQUE | FC_NODE_LINK))
         return "flags of node";
     if (link ? !is_path(v, n->link) || kind_of(v, i) == S_IFDIR : n->link != FC_LAYER_NONE)
         return "hard link of node";

@@ -66,7 +66,7 @@ struct fc_layer_node {
     uint16_t name_len; /* 1..255; the root's is 0 */
     uint16_t flags;    /* FC_NODE_ */
     uint32_t link;     /* FC_NODE_LINK: offset of the target path in strings; else FC_LAYER_NONE */
-    uint32_t reserved;
+    uint32_t block; /* FC_NODE_LINK: where the entry stands in the tar, in blocks of 512 bytes, for messages; else 0 */
 };
 
 struct fc_layer_inode {

@@ -84,7 +84,8 @@ static void fill_tables(const struct fc_layer_builder *b, struct tables *t)
                                      .name = from->name,
                                      .name_len = from->name_len,
                                      .flags = from->flags,
-                                     .link = from->link};
+                                     .link = from->link,
+                                     .block = from->flags & FC_NODE_LINK ? from->block : 0};
         if (i == 0)
             to->parent = 0;
         if (from->inode != FC_LAYER_NONE)

@@ -23,6 +23,7 @@ struct fc_trie_node {
     uint32_t hash;
     uint16_t name_len;
     uint16_t flags; /**< FC_NODE_ and FC_TRIE_DEAD */
+    uint32_t block; /**< as in struct fc_layer_node, when it is a link */
 };
 
 /** All zero is empty and has no root yet. */

@@ -31,13 +31,17 @@ static void show_path(const struct fc_apply *a, uint32_t node, char *out, size_t
     fc_name_show(out, size, raw + at, sizeof(raw) - at);
 }
 
-/* Record a failure with the layer's short name and the node's path. */
+/* Record a failure with the layer's short name, the node's path, and, for a hard link, its place in the tar. */
 static int fail_at(const struct fc_apply *a, uint32_t node, int code, const char *what)
 {
     char digest[FC_DIGEST_TEXT], path[400];
+    uint32_t block = a->view->nodes[node].block;
 
     fc_digest_format(fc_layer_diffid(a->w->layers[a->position].layer), digest);
     show_path(a, node, path, sizeof(path));
+    if (block)
+        return fc_fail(a->err, code, "layer %.12s: /%s: at offset %llu: %s", digest + strlen("sha256:"), path,
+                       512ull * block, what);
     return fc_fail(a->err, code, "layer %.12s: /%s: %s", digest + strlen("sha256:"), path, what);
 }
 

@@ -123,7 +123,7 @@ F, S, L, D = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
 make("dotdot.tar", ("../../escaped", F, "", b"x"))
 make("absolute.tar", ("/etc/inside", F, "", b"x"))
 make("symlink.tar", ("out", S, "/../../../tmp", b""), ("out/fc-escaped", F, "", b"x"))
-make("dangling.tar", ("link", L, "nowhere", b""))
+make("dangling.tar", ("first", F, "", b""), ("link", L, "nowhere", b""))
 make("cycle.tar", ("a", L, "b", b""), ("b", L, "a", b""))
 make("deep.tar", ("/".join(["d"] * 10000) + "/f", F, "", b"x"))
 PY
@@ -141,6 +141,9 @@ PY
         [ "$status" -eq 1 ]
         [ ! -e l.ext4 ]
     done
+    # Only the fold knows that nothing is there; the words still name layer, entry and place.
+    run fccompose freeze -q -l dangling.tar l.ext4
+    [[ $output == *'layer '*'/link: at offset 512: '*'hard link'* ]]
 }
 
 @test "layer add, mv, rm, ls" {
