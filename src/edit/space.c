@@ -169,20 +169,6 @@ void fc_space_put_free(struct fc_space *s, const struct fc_range *r, bool dirty)
     fc_ranges_add(&s->free, r->offset, r->length);
 }
 
-int fc_space_allocated(const struct fc_space *s, struct fc_range **ret, size_t *ret_n)
-{
-    struct range_list l = {0};
-    int rc = each_allocated(s, 0, s->end, list_add, &l);
-
-    if (rc < 0) {
-        free(l.ranges);
-        return rc;
-    }
-    *ret = l.ranges;
-    *ret_n = l.n;
-    return 0;
-}
-
 void fc_space_release(struct fc_space *s)
 {
     fc_ranges_release(&s->free);

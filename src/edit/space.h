@@ -42,8 +42,6 @@ void fc_space_durable(struct fc_space *s);
 bool fc_space_take_ready(struct fc_space *s, struct fc_range *ret);
 /** It was punched (@dirty false) or could not be: it may be allocated. */
 void fc_space_put_free(struct fc_space *s, const struct fc_range *r, bool dirty);
-/** The allocated ranges, in order. Returns 0 with *ret (caller frees) and *ret_n, or -ENOMEM. */
-int fc_space_allocated(const struct fc_space *s, struct fc_range **ret, size_t *ret_n);
 /** Free the memory. */
 void fc_space_release(struct fc_space *s);
 

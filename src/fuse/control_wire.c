@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "fuse/control.h"
 
 /** Room for one descriptor. */
@@ -60,25 +61,6 @@ int control_send(int fd, uint32_t kind, int code, const void *data, size_t size,
     return r < 0 ? r : send_all(fd, data, size);
 }
 
-/* Returns @size, or less at the end of the stream, or -errno. */
-static ssize_t receive_all(int fd, void *data, size_t size)
-{
-    size_t done = 0;
-
-    while (done < size) {
-        ssize_t n = recv(fd, (char *)data + done, size - done, 0);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
-}
-
 /* The header, and the descriptor that came with it. The kernel closes what does not fit. */
 static ssize_t receive_header(int fd, struct control_header *h, int *ret_fd)
 {
@@ -97,7 +79,7 @@ static ssize_t receive_header(int fd, struct control_header *h, int *ret_fd)
     c = CMSG_FIRSTHDR(&msg);
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
         memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
-    more = receive_all(fd, (char *)h + n, sizeof(*h) - (size_t)n);
+    more = fc_read_full(fd, (char *)h + n, sizeof(*h) - (size_t)n);
     return more < 0 ? more : n + more;
 }
 
@@ -117,7 +99,7 @@ int control_receive(int fd, struct control_header *ret, struct fc_buf *ret_data,
     r = fc_buf_reserve(ret_data, ret->size);
     if (r < 0)
         return r;
-    n = receive_all(fd, ret_data->data, ret->size);
+    n = fc_read_full(fd, ret_data->data, ret->size);
     if (n < 0 || (size_t)n < ret->size)
         return n < 0 ? (int)n : -EPIPE;
     ret_data->len = ret->size;

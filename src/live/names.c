@@ -89,6 +89,16 @@ static int own_both(struct fc_live *live, struct live_node *dir, struct live_nod
     return r < 0 ? r : live_own(live, node);
 }
 
+/* After a name went: tell of it, and let go of what it named if that was all that held it. */
+static void name_gone(struct fc_live *live, uint64_t parent, const char *name, size_t len, const struct live_node *node,
+                      struct live_notes *notes)
+{
+    live_note_entry(notes, parent, name, len, 0);
+    live_note_inode(notes, parent, true);
+    live_note_inode(notes, node->ino, false);
+    live_inode_reap(live, node->own);
+}
+
 static int unlink_name(struct fc_live *live, uint64_t parent, const char *name, size_t len, struct live_notes *notes)
 {
     struct live_node dir, node;
@@ -111,10 +121,7 @@ static int unlink_name(struct fc_live *live, uint64_t parent, const char *name, 
     node.own->attr.nlink--;
     node.own->attr.ctime = dir.own->attr.ctime;
     live_dirty(live, node.own, LIVE_DIRTY_ATTR);
-    live_note_entry(notes, parent, name, len, 0);
-    live_note_inode(notes, parent, true);
-    live_note_inode(notes, node.ino, false);
-    live_inode_reap(live, node.own);
+    name_gone(live, parent, name, len, &node, notes);
     return 0;
 }
 
@@ -155,10 +162,7 @@ static int remove_dir(struct fc_live *live, uint64_t parent, const char *name, s
     live_dir_remove(dir.own, name, len);
     dir.own->attr.nlink--;
     live_touch_dir(live, dir.own);
-    live_note_entry(notes, parent, name, len, 0);
-    live_note_inode(notes, parent, true);
-    live_note_inode(notes, node.ino, false);
-    live_inode_reap(live, node.own);
+    name_gone(live, parent, name, len, &node, notes);
     return 0;
 }
 

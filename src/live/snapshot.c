@@ -4,23 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "live/internal.h"
-
-/* Arrays grow by doubling up to 32-bit counts; names, texts and values of edits are copied into the arena, those of the
- * lower tree are borrowed from it. */
-struct fc_snapshot {
-    struct fc_live *live; /* that has a pin for us, or NULL */
-    struct fc_arena arena;
-    struct fc_snap_inode *inodes;
-    struct fc_snap_dentry *dentries;
-    struct fc_snap_extent *extents;
-    struct fc_xattr *xattrs;
-    struct fc_snap_source *sources;
-    struct fc_layer **layers; /* referenced for their packs */
-    size_t n_inodes, cap_inodes, n_dentries, cap_dentries, n_extents, cap_extents, n_xattrs, cap_xattrs;
-    uint32_t n_sources, n_layers;
-    struct fc_digest seed;
-};
+#include "live/snapshot.h"
 
 /** While it is built. */
 struct build {
@@ -171,15 +155,6 @@ static int add_dentry(void *arg, const char *name, size_t len, uint64_t cookie, 
     return 0;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    const struct fc_snap_dentry *x = a, *y = b;
-    uint32_t n = x->name_len < y->name_len ? x->name_len : y->name_len;
-    int c = memcmp(x->name, y->name, n);
-
-    return c ? c : (x->name_len > y->name_len) - (x->name_len < y->name_len);
-}
-
 static int add_lower_dentries(struct build *b, const struct fc_tree_inode *t)
 {
     for (uint32_t i = 0; i < t->n_dentries; i++) {
@@ -208,7 +183,7 @@ static int fill_dir(struct build *b, const struct live_node *n, struct fc_snap_i
         return r;
     ret->n_dentries = (uint32_t)s->n_dentries - ret->first_dentry;
     if (n->own && n->own->dir && ret->n_dentries)
-        qsort(s->dentries + ret->first_dentry, ret->n_dentries, sizeof(*s->dentries), by_name);
+        qsort(s->dentries + ret->first_dentry, ret->n_dentries, sizeof(*s->dentries), live_snap_by_name);
     ret->parent = index_of(b, live_parent(b->live, n));
     return 0;
 }
@@ -442,68 +417,4 @@ void fc_snapshot_free(struct fc_snapshot *snapshot)
     free(snapshot->sources);
     free(snapshot->layers);
     free(snapshot);
-}
-
-/* Access */
-
-const struct fc_snap_inode *fc_snapshot_inodes(const struct fc_snapshot *s, uint32_t *ret_n)
-{
-    if (ret_n)
-        *ret_n = (uint32_t)s->n_inodes;
-    return s->inodes;
-}
-
-const struct fc_snap_dentry *fc_snapshot_dentries(const struct fc_snapshot *s, uint32_t *ret_n)
-{
-    if (ret_n)
-        *ret_n = (uint32_t)s->n_dentries;
-    return s->dentries;
-}
-
-const struct fc_snap_extent *fc_snapshot_extents(const struct fc_snapshot *s, uint32_t *ret_n)
-{
-    if (ret_n)
-        *ret_n = (uint32_t)s->n_extents;
-    return s->extents;
-}
-
-const struct fc_xattr *fc_snapshot_xattrs(const struct fc_snapshot *s, uint32_t *ret_n)
-{
-    if (ret_n)
-        *ret_n = (uint32_t)s->n_xattrs;
-    return s->xattrs;
-}
-
-const struct fc_snap_source *fc_snapshot_sources(const struct fc_snapshot *s, uint32_t *ret_n)
-{
-    if (ret_n)
-        *ret_n = s->n_sources;
-    return s->sources;
-}
-
-const struct fc_digest *fc_snapshot_seed(const struct fc_snapshot *s) { return &s->seed; }
-
-static uint32_t find_name(const struct fc_snapshot *s, const struct fc_snap_inode *dir, const char *name, size_t len)
-{
-    struct fc_snap_dentry key = {.name = name, .name_len = (uint32_t)len};
-    const struct fc_snap_dentry *d;
-
-    if (!dir->n_dentries)
-        return FC_TREE_NONE;
-    d = bsearch(&key, s->dentries + dir->first_dentry, dir->n_dentries, sizeof(key), by_name);
-    return d ? d->inode : FC_TREE_NONE;
-}
-
-uint32_t fc_snapshot_find(const struct fc_snapshot *s, const char *path)
-{
-    uint32_t at = 0;
-
-    while (*path && at != FC_TREE_NONE) {
-        size_t len = strcspn(path, "/");
-
-        at = S_ISDIR(s->inodes[at].mode) ? find_name(s, &s->inodes[at], path, len) : FC_TREE_NONE;
-        path += len;
-        path += *path == '/';
-    }
-    return at;
 }
