@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of `fccompose freeze` share: the request that the command line makes, and the report at the end. */
+#ifndef FC_CLI_FREEZE_H
+#define FC_CLI_FREEZE_H
+
+#include <fccompose/fccompose.h>
+
+#include "cli/cli.h"
+
+/** What is to be done, as the command line says. Texts are borrowed from it. */
+struct freeze_request {
+    const char *out; /**< "-": standard output */
+    const char **layers;
+    size_t n_layers; /**< 0: the workspace */
+    struct fc_ext4_options ext4;
+    struct fc_image_write_options write;
+};
+
+/** The option table. */
+extern const struct cli_option freeze_options[];
+
+/** Take the command line. Release @ret also after a failure. Returns 0, wrong usage, or a failure with words. */
+int freeze_take(struct cli *cli, const struct cli_args *args, struct freeze_request *ret, struct fc_error *err);
+/** Free what a request owns. */
+void freeze_request_release(struct freeze_request *f);
+
+/** What was done. */
+struct freeze_report {
+    uint32_t n_objects;
+    struct fc_ext4_summary summary;
+    struct fc_image_write_result result;
+    double seconds;
+};
+
+/** Say what was done: words on stderr, or JSON on stdout. Returns 0 or a failure with words. */
+int freeze_print(const struct cli *cli, const struct freeze_request *f, const struct freeze_report *r,
+                 struct fc_error *err);
+
+#endif

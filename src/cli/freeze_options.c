@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of `fccompose freeze`: its options, and the request they make. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/freeze.h"
+
+enum {
+    OPT_SIZE = CLI_LONG_ONLY,
+    OPT_FREE,
+    OPT_LABEL,
+    OPT_UUID,
+    OPT_NO_JOURNAL,
+    OPT_JOURNAL,
+    OPT_INODE_SIZE,
+    OPT_INODES,
+    OPT_RESERVED,
+    OPT_NO_SYNC,
+    OPT_NO_CLONE
+};
+
+const struct cli_option freeze_options[] = {
+    {'l', 'l', "layer", "LAYER", "freeze these layers, with no workspace; may be repeated", CLI_WORD_FILE},
+    {OPT_SIZE, 0, "size", "auto|N[KMGT]", "size of the image (default auto: as small as the content and --free allow)",
+     0},
+    {OPT_FREE, 0, "free", "N[KMGT]", "room for the guest to write (default none: it can then only make empty files)",
+     0},
+    {OPT_LABEL, 0, "label", "TEXT", "volume label, at most 16 bytes (default rootfs)", 0},
+    {OPT_UUID, 0, "uuid", "UUID", "default: derived from the lowest layer and the label", 0},
+    {OPT_JOURNAL, 0, "journal", "none|auto|N[KM]", "the journal (default auto)", 0},
+    {OPT_NO_JOURNAL, 0, "no-journal", NULL, "the same as --journal none", 0},
+    {OPT_INODE_SIZE, 0, "inode-size", "128|256|512|1024", "bytes of an inode (default 256)", 0},
+    {OPT_INODES, 0, "inodes", "N", "at least so many inodes", 0},
+    {OPT_RESERVED, 0, "reserved", "PERCENT", "blocks that only the guest's root may use (default 0)", 0},
+    {OPT_NO_SYNC, 0, "no-sync", NULL, "do not wait until the image is on the disk", 0},
+    {OPT_NO_CLONE, 0, "no-clone", NULL, "copy, do not share blocks with the cache", 0},
+    {0, 0, NULL, NULL, NULL, 0},
+};
+
+static int take_journal(const struct cli_args *args, struct fc_ext4_options *o, struct fc_error *err)
+{
+    const char *text = cli_value(args, OPT_JOURNAL);
+
+    if (cli_has(args, OPT_NO_JOURNAL) || (text && strcmp(text, "none") == 0)) {
+        o->journal = FC_EXT4_JOURNAL_NONE;
+        return 0;
+    }
+    if (!text || strcmp(text, "auto") == 0)
+        return 0;
+    o->journal = FC_EXT4_JOURNAL_SIZE;
+    return cli_parse_size("--journal", text, &o->journal_bytes, err);
+}
+
+/* "5" or "0.5" to thousandths. */
+static int take_reserved(const char *text, uint32_t *ret, struct fc_error *err)
+{
+    char *end;
+    double percent = strtod(text, &end);
+
+    if (end == text || *end || !(percent >= 0 && percent <= 50))
+        return cli_usage(err, "--reserved: %s: expected 0 to 50", text);
+    *ret = (uint32_t)(percent * 10 + 0.5);
+    return 0;
+}
+
+static int take_ext4(const struct cli_args *args, struct fc_ext4_options *o, struct fc_error *err)
+{
+    const char *size = cli_value(args, OPT_SIZE), *free_text = cli_value(args, OPT_FREE);
+    const char *uuid = cli_value(args, OPT_UUID), *inode_size = cli_value(args, OPT_INODE_SIZE);
+    const char *inodes = cli_value(args, OPT_INODES), *reserved = cli_value(args, OPT_RESERVED);
+    uint64_t n = 0;
+    int r = cli_source_date_epoch(0, &o->epoch, err);
+
+    o->label = cli_value(args, OPT_LABEL);
+    if (r == 0 && o->label && strlen(o->label) > 16)
+        r = cli_usage(err, "--label: %s: longer than 16 bytes", o->label);
+    if (r == 0 && size && strcmp(size, "auto") != 0)
+        r = cli_parse_size("--size", size, &o->size, err);
+    if (r == 0 && free_text)
+        r = cli_parse_size("--free", free_text, &o->free_bytes, err);
+    if (r == 0 && uuid) {
+        o->have_uuid = true;
+        r = cli_parse_uuid("--uuid", uuid, o->uuid, err);
+    }
+    if (r == 0 && inode_size) {
+        r = cli_parse_number("--inode-size", inode_size, 1024, &n, err);
+        if (r == 0 && n != 128 && n != 256 && n != 512 && n != 1024)
+            r = cli_usage(err, "--inode-size: %s: expected 128, 256, 512 or 1024", inode_size);
+        o->inode_size = (uint32_t)n;
+    }
+    if (r == 0 && inodes)
+        r = cli_parse_number("--inodes", inodes, UINT32_MAX, &o->n_inodes, err);
+    if (r == 0 && reserved)
+        r = take_reserved(reserved, &o->reserved_permille, err);
+    return r < 0 ? r : take_journal(args, o, err);
+}
+
+int freeze_take(struct cli *cli, const struct cli_args *args, struct freeze_request *ret, struct fc_error *err)
+{
+    int r = take_ext4(args, &ret->ext4, err);
+
+    ret->out = args->operands[args->n_operands - 1];
+    ret->write = (struct fc_image_write_options){
+        .no_sync = cli_has(args, OPT_NO_SYNC), .no_clone = cli_has(args, OPT_NO_CLONE), .progress = cli->progress};
+    if (r < 0)
+        return r;
+    ret->layers = cli_layers_of(args, 'l', true, &ret->n_layers);
+    if (!ret->layers)
+        return fc_fail_errno(err, ENOMEM, "freeze");
+    if (ret->n_layers && !cli_has(args, 'l'))
+        return cli_usage(err, "freeze: unexpected argument %s (layers are given with -l)", ret->out);
+    if (strcmp(ret->out, "-") == 0 && isatty(STDOUT_FILENO))
+        return cli_usage(err, "freeze: an image is not for a terminal; send it to a file or a pipe");
+    if (strcmp(ret->out, "-") == 0 && cli->json)
+        return cli_usage(err, "freeze: standard output cannot hold both the image and --json");
+    return 0;
+}
+
+void freeze_request_release(struct freeze_request *f) { free(f->layers); }
