@@ -28,6 +28,7 @@ struct fc_ext4_options {
     uint32_t inode_size;        /**< 128, 256, 512 or 1024; 0 is 256 */
     uint64_t n_inodes;          /**< at least this many; 0: what the tree needs and room to grow */
     uint32_t reserved_permille; /**< blocks reserved for root, in 1/1000 of the image; 0 is none */
+    bool compact;               /**< place everything anew, without regard to where the unedited stack has it */
     int64_t epoch;              /**< the file system's own times (creation, write, check), seconds; SOURCE_DATE_EPOCH */
 };
 
@@ -47,6 +48,11 @@ struct fc_ext4_summary {
 
 /**
  * Plan @snapshot as an ext4 image: every number is computed, no byte is read or written.
+ *
+ * Inode numbers and places are a function of stack and edits: those of the unedited stack, in the order of its packs, are
+ * kept; what edits delete leaves free space, what they add fills such space and then follows at the end. So images of
+ * nearly the same tree have nearly all blocks in common, and a tree that lost much does not shrink (options->compact
+ * does that, and so does making the edits a layer).
  *
  * The image borrows the snapshot's sources, so free it before the snapshot. Same snapshot and options give the same
  * bytes. Returns 0 and sets *ret_image; -ENOSPC if options->size is too small (err names the needed number);

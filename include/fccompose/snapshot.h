@@ -63,6 +63,15 @@ struct fc_snap_source {
  */
 FC_PUBLIC int fc_snapshot_of_tree(const struct fc_tree *tree, struct fc_snapshot **ret_snapshot, struct fc_error *err);
 
+/**
+ * The tree of @snapshot's stack as it is without the user's edits.
+ *
+ * Returns 0 and sets *ret_unedited to a snapshot of its own, to be freed before @snapshot, or to NULL when there are no
+ * edits (or no stack: a snapshot that was read from an image); -ENOMEM.
+ */
+FC_PUBLIC int fc_snapshot_unedited(const struct fc_snapshot *snapshot, struct fc_snapshot **ret_unedited,
+                                   struct fc_error *err);
+
 /** Release a snapshot and the extents that it pins. NULL is allowed. */
 FC_PUBLIC void fc_snapshot_free(struct fc_snapshot *snapshot);
 

@@ -16,6 +16,7 @@ enum {
     OPT_INODE_SIZE,
     OPT_INODES,
     OPT_RESERVED,
+    OPT_COMPACT,
     OPT_NO_SYNC,
     OPT_NO_CLONE
 };
@@ -33,6 +34,8 @@ const struct cli_option freeze_options[] = {
     {OPT_INODE_SIZE, 0, "inode-size", "128|256|512|1024", "bytes of an inode (default 256)", 0},
     {OPT_INODES, 0, "inodes", "N", "at least so many inodes", 0},
     {OPT_RESERVED, 0, "reserved", "PERCENT", "blocks that only the guest's root may use (default 0)", 0},
+    {OPT_COMPACT, 0, "compact", NULL,
+     "place everything anew: smaller after deletions, but less in common with earlier images", 0},
     {OPT_NO_SYNC, 0, "no-sync", NULL, "do not wait until the image is on the disk", 0},
     {OPT_NO_CLONE, 0, "no-clone", NULL, "copy, do not share blocks with the cache", 0},
     {0, 0, NULL, NULL, NULL, 0},
@@ -73,6 +76,7 @@ static int take_ext4(const struct cli_args *args, struct fc_ext4_options *o, str
     int r = cli_source_date_epoch(0, &o->epoch, err);
 
     o->label = cli_value(args, OPT_LABEL);
+    o->compact = cli_has(args, OPT_COMPACT);
     if (r == 0 && o->label && strlen(o->label) > 16)
         r = cli_usage(err, "--label: %s: longer than 16 bytes", o->label);
     if (r == 0 && size && strcmp(size, "auto") != 0)

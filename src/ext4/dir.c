@@ -59,13 +59,16 @@ static int make_linear(struct fc_ext4_planner *p, struct fc_ext4_node *node, uin
     struct fc_ext4_name dots[2] = {{.name = ".", .len = 1, .ino = node->ino, .type = EXT2_FT_DIR},
                                    {.name = "..", .len = 2, .ino = parent_ino, .type = EXT2_FT_DIR}};
     uint32_t blocks = node == &p->nodes[FC_EXT4_NODE_LOST_FOUND] ? LOST_FOUND_BLOCKS : 1;
-    unsigned char *block = fc_image_alloc(p->image, (size_t)blocks * FC_EXT4_BLOCK);
+    unsigned char *block;
     unsigned at = 0;
 
+    node->content_blocks = blocks;
+    if (p->sizes_only)
+        return 0;
+    block = fc_image_alloc(p->image, (size_t)blocks * FC_EXT4_BLOCK);
     if (!block)
         return fc_ext4_no_memory(p);
     node->content = block;
-    node->content_blocks = blocks;
     for (size_t i = 0; i < n + 2; i++) {
         const struct fc_ext4_name *name = i < 2 ? &dots[i] : &names[i - 2];
         unsigned size = i == n + 1 ? FC_EXT4_BLOCK - TAIL_SIZE - at : fc_ext4_name_size(name->len);

@@ -121,12 +121,14 @@ static int fill_tree(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint3
 
     if (n_nodes > ROOT_MOST)
         return fc_ext4_fail_at(p, node->source, EOPNOTSUPP, "too many names for a two-level directory index");
-    blocks = fc_image_alloc(p->image, (first_leaf + n_leaves) * FC_EXT4_BLOCK);
+    node->content_blocks = first_leaf + (uint32_t)n_leaves;
+    node->indexed = true;
+    if (p->sizes_only)
+        return 0;
+    blocks = fc_image_alloc(p->image, node->content_blocks * (size_t)FC_EXT4_BLOCK);
     if (!blocks)
         return fc_ext4_no_memory(p);
     node->content = blocks;
-    node->content_blocks = first_leaf + (uint32_t)n_leaves;
-    node->indexed = true;
     start_root(node, blocks, parent_ino, n_nodes != 0);
     if (n_nodes)
         fill_index(p, node, blocks, ROOT_ENTRIES_AT, ROOT_MOST, leaves, NODE_MOST, n_nodes, 1);

@@ -40,14 +40,14 @@ uint64_t fc_ext4_group_overhead(const struct fc_ext4_layout *l, uint32_t group)
 
 /*
  * Room for 64 times as many groups as there are, in steps of powers of two, so that images of nearly the same size have
- * their metadata in the same places.
+ * their metadata in the same places. With @like as much as there: then all stays where it is.
  */
-static void size_descriptors(struct fc_ext4_layout *l)
+static void size_descriptors(struct fc_ext4_layout *l, const struct fc_ext4_layout *like)
 {
-    uint32_t total = GDT_BLOCKS_LEAST;
+    uint32_t total = like ? like->gdt_blocks + like->reserved_gdt : GDT_BLOCKS_LEAST;
 
     l->gdt_blocks = (l->n_groups + DESC_PER_BLOCK - 1) / DESC_PER_BLOCK;
-    while (total < l->n_groups && total < l->gdt_blocks + RESERVED_MOST)
+    while (total < (like ? l->gdt_blocks : l->n_groups) && total < l->gdt_blocks + RESERVED_MOST)
         total *= 2;
     l->reserved_gdt = total - l->gdt_blocks < RESERVED_MOST ? total - l->gdt_blocks : RESERVED_MOST;
 }
@@ -69,8 +69,6 @@ static void size_tables(struct fc_ext4_layout *l, uint64_t n_inodes, uint32_t in
         per_group = FC_EXT4_GROUP_BLOCKS;
     }
     l->inodes_per_group = (uint32_t)per_group;
-    l->table_blocks = (uint32_t)(per_group / per_block);
-    l->n_inodes = per_group * l->n_groups;
 }
 
 static int add_span(struct fc_ext4_span **spans, size_t *n, size_t *cap, uint64_t start, uint64_t length)
@@ -87,59 +85,27 @@ static int add_span(struct fc_ext4_span **spans, size_t *n, size_t *cap, uint64_
     return 0;
 }
 
-/* Take @length blocks for metadata at *cursor or just after the copies of superblocks that stand in the way. */
-static int take(struct fc_ext4_layout *l, uint64_t *cursor, uint32_t length, uint64_t *ret_start)
+/*
+ * What a group keeps of itself stands at its front: copies of superblock and descriptors, bitmaps, inode table. So a group
+ * that is added moves nothing, and an image that grows shares its blocks with what it was. (Free spans are 128 MiB less
+ * that, which is what one extent can hold at most.)
+ */
+static int place_group(struct fc_ext4_layout *l, uint32_t g)
 {
-    for (;;) {
-        uint32_t first = (uint32_t)(*cursor / FC_EXT4_GROUP_BLOCKS);
-        uint32_t last = (uint32_t)((*cursor + length - 1) / FC_EXT4_GROUP_BLOCKS);
-        uint64_t past = *cursor;
+    uint64_t start = (uint64_t)g * FC_EXT4_GROUP_BLOCKS, length = fc_ext4_group_overhead(l, g);
 
-        for (uint32_t g = first; g <= last; g++) {
-            uint64_t start = (uint64_t)g * FC_EXT4_GROUP_BLOCKS, end = start + super_blocks(l, g);
-
-            if (end > start && *cursor<end && * cursor + length> start)
-                past = end;
-        }
-        if (past == *cursor)
-            break;
-        *cursor = past;
-    }
-    *ret_start = *cursor;
-    *cursor += length;
-    return add_span(&l->fixed, &l->n_fixed, &l->fixed_cap, *ret_start, length);
-}
-
-/* Bitmaps and tables of a flex group stand together at its front, so that the rest is long free spans. */
-static int place_flex_group(struct fc_ext4_layout *l, uint32_t first)
-{
-    uint32_t end = first + FC_EXT4_FLEX < l->n_groups ? first + FC_EXT4_FLEX : l->n_groups;
-    uint64_t cursor = (uint64_t)first * FC_EXT4_GROUP_BLOCKS;
-    int r = 0;
-
-    for (uint32_t g = first; r >= 0 && g < end; g++)
-        r = take(l, &cursor, 1, &l->block_bitmaps[g]);
-    for (uint32_t g = first; r >= 0 && g < end; g++)
-        r = take(l, &cursor, 1, &l->inode_bitmaps[g]);
-    for (uint32_t g = first; r >= 0 && g < end; g++)
-        r = take(l, &cursor, l->table_blocks, &l->tables[g]);
-    if (cursor > l->n_blocks && cursor - l->n_blocks > l->shortage)
-        l->shortage = cursor - l->n_blocks;
-    return r;
-}
-
-static int by_start(const void *a, const void *b)
-{
-    const struct fc_ext4_span *x = a, *y = b;
-
-    return (x->start > y->start) - (x->start < y->start);
+    l->block_bitmaps[g] = start + super_blocks(l, g);
+    l->inode_bitmaps[g] = l->block_bitmaps[g] + 1;
+    l->tables[g] = l->inode_bitmaps[g] + 1;
+    if (start + length > l->n_blocks && start + length - l->n_blocks > l->shortage)
+        l->shortage = start + length - l->n_blocks;
+    return add_span(&l->fixed, &l->n_fixed, &l->fixed_cap, start, length);
 }
 
 static int find_free(struct fc_ext4_layout *l)
 {
     uint64_t end = 0;
 
-    qsort(l->fixed, l->n_fixed, sizeof(*l->fixed), by_start);
     for (size_t i = 0; i <= l->n_fixed; i++) {
         uint64_t start = i < l->n_fixed && l->fixed[i].start < l->n_blocks ? l->fixed[i].start : l->n_blocks;
 
@@ -156,29 +122,27 @@ static int find_free(struct fc_ext4_layout *l)
 
 int fc_ext4_layout(struct fc_ext4_planner *p, uint64_t n_blocks, uint64_t n_inodes)
 {
+    const struct fc_ext4_layout *like = p->base ? &p->base->layout : NULL;
     struct fc_ext4_layout *l = &p->layout;
     int r = 0;
 
     fc_ext4_layout_release(l);
     l->n_blocks = n_blocks;
     l->n_groups = (uint32_t)((n_blocks + FC_EXT4_GROUP_BLOCKS - 1) / FC_EXT4_GROUP_BLOCKS);
-    size_descriptors(l);
-    size_tables(l, n_inodes, p->options.inode_size, p->options.n_inodes ? 16 : GROUP_INODES_LEAST);
+    size_descriptors(l, like);
+    if (like)
+        l->inodes_per_group = like->inodes_per_group;
+    else
+        size_tables(l, n_inodes, p->options.inode_size, p->options.n_inodes ? 16 : GROUP_INODES_LEAST);
+    l->table_blocks = l->inodes_per_group / (FC_EXT4_BLOCK / p->options.inode_size);
+    l->n_inodes = (uint64_t)l->inodes_per_group * l->n_groups;
     l->block_bitmaps = calloc(l->n_groups, sizeof(uint64_t));
     l->inode_bitmaps = calloc(l->n_groups, sizeof(uint64_t));
     l->tables = calloc(l->n_groups, sizeof(uint64_t));
     if (!l->block_bitmaps || !l->inode_bitmaps || !l->tables)
         return -ENOMEM;
-    for (uint32_t g = 0; r >= 0 && g < l->n_groups; g++) {
-        uint64_t start = (uint64_t)g * FC_EXT4_GROUP_BLOCKS;
-        uint32_t length = super_blocks(l, g);
-
-        r = add_span(&l->fixed, &l->n_fixed, &l->fixed_cap, start, length);
-        if (length && start + length > n_blocks && start + length - n_blocks > l->shortage)
-            l->shortage = start + length - n_blocks;
-    }
-    for (uint32_t g = 0; r >= 0 && g < l->n_groups; g += FC_EXT4_FLEX)
-        r = place_flex_group(l, g);
+    for (uint32_t g = 0; r >= 0 && g < l->n_groups; g++)
+        r = place_group(l, g);
     return r < 0 ? r : find_free(l);
 }
 

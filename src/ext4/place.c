@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Place journal, directories, attributes and contents in the free spans, front to back. */
+/* Place journal, directories, attributes and contents: in order, or, after edits, where the unedited stack has them. */
 #include <errno.h>
 
 #include "base/buf.h"
@@ -7,6 +7,7 @@
 
 #define LEAF_ENTRIES ((FC_EXT4_BLOCK - 12u) / 12u)
 #define ROOT_ENTRIES 4u
+#define NOWHERE UINT64_MAX
 
 uint64_t fc_ext4_tree_blocks(uint64_t n_runs)
 {
@@ -17,31 +18,6 @@ uint64_t fc_ext4_tree_blocks(uint64_t n_runs)
         total += n_runs;
     }
     return total;
-}
-
-/*
- * Up to @want blocks that stand together. Beyond the last span numbers go on past the end of the image, so that one
- * pass tells how much is missing.
- */
-static uint64_t take(struct fc_ext4_planner *p, uint64_t want, uint64_t *ret_start)
-{
-    const struct fc_ext4_layout *l = &p->layout;
-    uint64_t left;
-
-    if (p->span < l->n_free && p->span_used == l->free[p->span].length) {
-        p->span++;
-        p->span_used = 0;
-    }
-    if (p->span < l->n_free) {
-        left = l->free[p->span].length - p->span_used;
-        want = want < left ? want : left;
-        *ret_start = l->free[p->span].start + p->span_used;
-    } else {
-        *ret_start = l->n_blocks + p->span_used;
-    }
-    p->span_used += want;
-    p->placed += want;
-    return want;
 }
 
 static int add_run(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint32_t logical, uint64_t physical,
@@ -71,70 +47,214 @@ static int add_run(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint32_
     return 0;
 }
 
-static int place_blocks(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint64_t logical, uint64_t count)
+/* The node of the base whose places @node keeps, or NULL. */
+static const struct fc_ext4_node *base_node(const struct fc_ext4_planner *p, const struct fc_ext4_node *node)
 {
-    if (!node->n_runs)
-        node->first_run = (uint32_t)p->n_runs;
-    while (count) {
-        uint64_t start, got = take(p, count, &start);
-        int r = add_run(p, node, (uint32_t)logical, start, got);
-
-        if (r < 0)
-            return r;
-        logical += got;
-        count -= got;
-    }
-    return 0;
+    return p->base && node->base != FC_TREE_NONE ? &p->base->nodes[node->base] : NULL;
 }
 
-static int place_data(struct fc_ext4_planner *p, struct fc_ext4_node *node)
+/* Blocks of a node that stand in a row in the file, and where the base has the first of them, or NOWHERE. */
+struct piece {
+    uint64_t logical, count, physical;
+};
+typedef int piece_fn(struct fc_ext4_planner *p, struct fc_ext4_node *node, const struct piece *piece);
+
+/* Call @fn for blocks [logical, logical + count) of @node, cut where the base's runs are. @run is where to look on. */
+static int each_piece(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint64_t logical, uint64_t count,
+                      uint32_t *run, piece_fn *fn)
 {
-    const struct fc_snap_inode *s = &p->inodes[node->source];
+    const struct fc_ext4_node *base = base_node(p, node);
     int r = 0;
 
-    for (uint32_t i = 0; r >= 0 && i < s->n_extents; i++) {
-        const struct fc_snap_extent *e = &p->extents[s->first_extent + i];
+    while (r >= 0 && count) {
+        struct piece piece = {logical, count, NOWHERE};
+        const struct fc_ext4_run *b = NULL;
 
-        r = place_blocks(p, node, e->offset / FC_EXT4_BLOCK, fc_ext4_blocks(e->length));
+        while (base && *run < base->n_runs) {
+            b = &p->base->runs[base->first_run + *run];
+            if (b->logical + (uint64_t)b->length > logical)
+                break;
+            b = NULL;
+            ++*run;
+        }
+        if (b && b->logical <= logical) {
+            uint64_t left = b->logical + (uint64_t)b->length - logical;
+
+            piece.physical = b->physical + (logical - b->logical);
+            piece.count = count < left ? count : left;
+        } else if (b && b->logical < logical + count) {
+            piece.count = b->logical - logical;
+        }
+        r = fn(p, node, &piece);
+        logical += piece.count;
+        count -= piece.count;
     }
     return r;
 }
 
-/* Extent tree blocks come last: how many there are is known only then. */
-static int place_trees(struct fc_ext4_planner *p)
+static int each_of_node(struct fc_ext4_planner *p, struct fc_ext4_node *node, piece_fn *fn)
+{
+    uint64_t journal = node == &p->nodes[FC_EXT4_NODE_JOURNAL] ? p->journal_blocks : 0;
+    uint32_t run = 0;
+    int r = 0;
+
+    if (node->content_blocks || journal)
+        return each_piece(p, node, 0, journal ? journal : node->content_blocks, &run, fn);
+    for (uint32_t i = 0; r >= 0 && i < fc_ext4_n_extents(p, node); i++) {
+        const struct fc_snap_extent *e = &p->extents[p->inodes[node->source].first_extent + i];
+
+        r = each_piece(p, node, e->offset / FC_EXT4_BLOCK, fc_ext4_blocks(e->length), &run, fn);
+    }
+    return r;
+}
+
+static int keep_piece(struct fc_ext4_planner *p, struct fc_ext4_node *node, const struct piece *piece)
+{
+    (void)node;
+    if (piece->physical != NOWHERE)
+        fc_ext4_room_keep(&p->room, piece->physical, piece->count);
+    return 0;
+}
+
+static int place_piece(struct fc_ext4_planner *p, struct fc_ext4_node *node, const struct piece *piece)
+{
+    uint64_t logical = piece->logical, count = piece->count, start, got;
+    int r = 0;
+
+    if (piece->physical != NOWHERE) {
+        p->placed += count;
+        return add_run(p, node, (uint32_t)logical, piece->physical, count);
+    }
+    for (; r >= 0 && count; count -= got, logical += got) {
+        got = fc_ext4_room_take(p, count, &start);
+        r = add_run(p, node, (uint32_t)logical, start, got);
+    }
+    return r;
+}
+
+/* What edits leave as it is keeps its place. Of extent trees all blocks are kept: how many are needed is known later. */
+static void keep_places(struct fc_ext4_planner *p)
 {
     for (size_t k = 0; k < p->n_nodes; k++) {
-        struct fc_ext4_node *node = &p->nodes[k];
-        uint64_t n = fc_ext4_tree_blocks(node->n_runs), block;
+        const struct fc_ext4_node *base = base_node(p, &p->nodes[k]);
 
-        node->first_tree = (uint32_t)p->n_trees;
-        node->n_trees = (uint32_t)n;
-        for (; n; n--) {
-            if (fc_grow(&p->trees, &p->trees_cap, p->n_trees + 1, sizeof(*p->trees)) < 0)
-                return -ENOMEM;
-            take(p, 1, &block);
-            p->trees[p->n_trees++] = block;
-        }
+        if (!base)
+            continue;
+        each_of_node(p, &p->nodes[k], keep_piece);
+        for (uint32_t i = 0; i < base->n_trees; i++)
+            fc_ext4_room_keep(&p->room, p->base->trees[base->first_tree + i], 1);
     }
+    for (size_t i = 0; i < p->n_xattr_blocks; i++)
+        if (p->xattr_blocks[i].base)
+            fc_ext4_room_keep(&p->room, p->base->xattr_blocks[p->xattr_blocks[i].base - 1].physical, 1);
+    if (p->base->resize_block)
+        fc_ext4_room_keep(&p->room, p->base->resize_block, 1);
+}
+
+/* One block, at @kept if that is not 0. */
+static uint64_t place_block(struct fc_ext4_planner *p, uint64_t kept)
+{
+    uint64_t at = kept;
+
+    if (kept)
+        p->placed++;
+    else
+        fc_ext4_room_take(p, 1, &at);
+    return at;
+}
+
+static int place_node(struct fc_ext4_planner *p, struct fc_ext4_node *node)
+{
+    node->first_run = (uint32_t)p->n_runs;
+    node->n_runs = 0;
+    return each_of_node(p, node, place_piece);
+}
+
+static int place_tree(struct fc_ext4_planner *p, struct fc_ext4_node *node)
+{
+    const struct fc_ext4_node *base = base_node(p, node);
+    uint64_t n = fc_ext4_tree_blocks(node->n_runs);
+
+    node->first_tree = (uint32_t)p->n_trees;
+    node->n_trees = (uint32_t)n;
+    for (uint32_t i = 0; i < n; i++) {
+        if (fc_grow(&p->trees, &p->trees_cap, p->n_trees + 1, sizeof(*p->trees)) < 0)
+            return -ENOMEM;
+        p->trees[p->n_trees++] = place_block(p, base && i < base->n_trees ? p->base->trees[base->first_tree + i] : 0);
+    }
+    return 0;
+}
+
+static void place_xattr_block(struct fc_ext4_planner *p, struct fc_ext4_xattr_block *b)
+{
+    if (!b->physical)
+        b->physical = place_block(p, p->base && b->base ? p->base->xattr_blocks[b->base - 1].physical : 0);
+}
+
+/* In order: metadata first, contents as they stand in the packs, so that long ranges are shared or copied at once. */
+static int place_fresh(struct fc_ext4_planner *p)
+{
+    int r = 0;
+
+    for (size_t k = FC_EXT4_NODE_ROOT; r >= 0 && k < p->n_nodes; k++) {
+        p->nodes[k].n_runs = 0;
+        if (p->nodes[k].content_blocks)
+            r = place_node(p, &p->nodes[k]);
+    }
+    for (size_t i = 0; i < p->n_xattr_blocks; i++)
+        place_xattr_block(p, &p->xattr_blocks[i]);
+    for (size_t i = 0; r >= 0 && i < p->n_data; i++)
+        r = place_node(p, &p->nodes[p->data_order[i]]);
+    /* Extent tree blocks come last: how many there are is known only then. */
+    for (size_t k = 0; r >= 0 && k < p->n_nodes; k++)
+        r = place_tree(p, &p->nodes[k]);
+    return r;
+}
+
+/* What is new goes in order of inode numbers, all of an inode together: a later edit moves no earlier one. */
+static int place_edited(struct fc_ext4_planner *p)
+{
+    int r = place_tree(p, &p->nodes[FC_EXT4_NODE_JOURNAL]);
+
+    for (size_t k = FC_EXT4_NODE_ROOT; r >= 0 && k < p->n_nodes; k++) {
+        struct fc_ext4_node *node = &p->nodes[k];
+
+        r = place_node(p, node);
+        if (r >= 0)
+            r = place_tree(p, node);
+        if (node->xattr_block)
+            place_xattr_block(p, &p->xattr_blocks[node->xattr_block - 1]);
+    }
+    return r;
+}
+
+int fc_ext4_kept_end(struct fc_ext4_planner *p, uint64_t *ret_end)
+{
+    p->journal_blocks = p->base->journal_blocks;
+    if (fc_ext4_room_begin(p) < 0)
+        return fc_ext4_no_memory(p);
+    keep_places(p);
+    *ret_end = p->room.end;
     return 0;
 }
 
 int fc_ext4_place(struct fc_ext4_planner *p)
 {
-    int r;
+    int r = fc_ext4_room_begin(p);
 
-    p->n_runs = p->n_trees = p->span = 0;
-    p->span_used = p->placed = 0;
-    for (size_t k = 0; k < p->n_nodes; k++)
-        p->nodes[k].n_runs = 0;
-    r = place_blocks(p, &p->nodes[FC_EXT4_NODE_JOURNAL], 0, p->journal_blocks);
-    take(p, 1, &p->resize_block);
-    for (size_t k = 0; r >= 0 && k < p->n_nodes; k++)
-        if (p->nodes[k].content_blocks)
-            r = place_blocks(p, &p->nodes[k], 0, p->nodes[k].content_blocks);
+    if (r < 0)
+        return r;
+    if (p->base)
+        keep_places(p);
+    r = fc_ext4_room_ready(p);
+    p->n_runs = p->n_trees = 0;
+    p->placed = 0;
     for (size_t i = 0; i < p->n_xattr_blocks; i++)
-        take(p, 1, &p->xattr_blocks[i].physical);
-    for (size_t i = 0; r >= 0 && i < p->n_data; i++)
-        r = place_data(p, &p->nodes[p->data_order[i]]);
-    return r < 0 ? r : place_trees(p);
+        p->xattr_blocks[i].physical = 0;
+    if (r >= 0)
+        r = place_node(p, &p->nodes[FC_EXT4_NODE_JOURNAL]);
+    p->resize_block = place_block(p, p->base ? p->base->resize_block : 0);
+    if (r < 0)
+        return r;
+    return p->base ? place_edited(p) : place_fresh(p);
 }

@@ -78,7 +78,7 @@ static void fill_summary(struct fc_ext4_planner *p)
     p->summary.blocks = l->n_blocks;
     p->summary.free_blocks = l->n_available - p->placed;
     p->summary.inodes = l->n_inodes;
-    p->summary.free_inodes = l->n_inodes - p->last_ino;
+    p->summary.free_inodes = l->n_inodes - FC_EXT4_FIRST_INO - (p->n_nodes - FC_EXT4_NODE_TREE);
     p->summary.groups = l->n_groups;
     p->summary.journal_bytes = p->journal_blocks * FC_EXT4_BLOCK;
 }
@@ -102,7 +102,7 @@ static int emit(struct fc_ext4_planner *p)
     return fc_image_finish(p->image, p->err);
 }
 
-static int make(struct fc_ext4_planner *p)
+int fc_ext4_prepare(struct fc_ext4_planner *p)
 {
     int r = check_options(p);
 
@@ -117,7 +117,15 @@ static int make(struct fc_ext4_planner *p)
     r = fc_ext4_make_xattrs(p);
     if (r < 0)
         return r;
-    r = fc_ext4_make_directories(p);
+    return fc_ext4_make_directories(p);
+}
+
+static int make(struct fc_ext4_planner *p)
+{
+    int r = fc_ext4_prepare(p);
+
+    if (r >= 0 && p->base)
+        r = fc_ext4_match_xattr_blocks(p);
     if (r < 0)
         return r;
     r = fc_ext4_find_size(p);
@@ -127,14 +135,37 @@ static int make(struct fc_ext4_planner *p)
     return emit(p);
 }
 
-static void release(struct fc_ext4_planner *p)
+struct fc_ext4_planner fc_ext4_planner_of(const struct fc_ext4_tables *t, const struct fc_ext4_options *options,
+                                          struct fc_error *err)
 {
+    static const struct fc_ext4_options defaults;
+
+    return (struct fc_ext4_planner){.seed = t->seed,
+                                    .inodes = t->inodes,
+                                    .dentries = t->dentries,
+                                    .extents = t->extents,
+                                    .xattrs = t->xattrs,
+                                    .sources = t->sources,
+                                    .n_inodes = t->n_inodes,
+                                    .n_dentries = t->n_dentries,
+                                    .n_extents = t->n_extents,
+                                    .n_xattrs = t->n_xattrs,
+                                    .n_sources = t->n_sources,
+                                    .options = options ? *options : defaults,
+                                    .err = err};
+}
+
+void fc_ext4_planner_release(struct fc_ext4_planner *p)
+{
+    fc_ext4_base_free(p->base);
     fc_image_free(p->image);
     fc_ext4_layout_release(&p->layout);
+    fc_ext4_room_release(&p->room);
     free(p->nodes);
     free(p->node_of);
     free(p->names_seen);
     free(p->first_copy);
+    free(p->ino_used);
     free(p->data_order);
     free(p->xattr_blocks);
     free(p->runs);
@@ -145,33 +176,22 @@ int fc_ext4_plan_tables(const struct fc_ext4_tables *t, const struct fc_ext4_opt
                         struct fc_image **ret_image, struct fc_ext4_summary *ret_summary, struct fc_error *err)
 {
     struct fc_error own = {0};
-    struct fc_ext4_planner p = {.seed = t->seed,
-                                .inodes = t->inodes,
-                                .dentries = t->dentries,
-                                .extents = t->extents,
-                                .xattrs = t->xattrs,
-                                .sources = t->sources,
-                                .n_inodes = t->n_inodes,
-                                .n_dentries = t->n_dentries,
-                                .n_extents = t->n_extents,
-                                .n_xattrs = t->n_xattrs,
-                                .n_sources = t->n_sources,
-                                .err = err ? err : &own};
-    int r;
+    struct fc_ext4_planner p = fc_ext4_planner_of(t, options, err ? err : &own);
+    int r = fc_image_new(0, &p.image) < 0 ? fc_ext4_no_memory(&p) : 0;
 
-    if (options)
-        p.options = *options;
-    r = fc_image_new(0, &p.image) < 0 ? fc_ext4_no_memory(&p) : make(&p);
+    if (r >= 0 && t->base && !p.options.compact)
+        r = fc_ext4_base_new(&p, t->base, &p.base);
+    if (r >= 0)
+        r = make(&p);
     if (ret_summary && (r >= 0 || r == -ENOSPC))
         *ret_summary = p.summary;
     if (r >= 0)
         *ret_image = fc_steal(&p.image);
-    release(&p);
+    fc_ext4_planner_release(&p);
     return r;
 }
 
-int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_ext4_options *options, struct fc_image **ret_image,
-                 struct fc_ext4_summary *ret_summary, struct fc_error *err)
+static struct fc_ext4_tables tables_of(const struct fc_snapshot *snapshot)
 {
     struct fc_ext4_tables t = {.seed = *fc_snapshot_seed(snapshot)};
 
@@ -180,5 +200,23 @@ int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_ext4_option
     t.extents = fc_snapshot_extents(snapshot, &t.n_extents);
     t.xattrs = fc_snapshot_xattrs(snapshot, &t.n_xattrs);
     t.sources = fc_snapshot_sources(snapshot, &t.n_sources);
+    return t;
+}
+
+FC_DEFINE_AUTO(struct fc_snapshot *, fc_snapshot_free)
+
+int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_ext4_options *options, struct fc_image **ret_image,
+                 struct fc_ext4_summary *ret_summary, struct fc_error *err)
+{
+    struct fc_ext4_tables t = tables_of(snapshot), base;
+    fc_auto(fc_snapshot_free) struct fc_snapshot *unedited = NULL;
+    int r = options && options->compact ? 0 : fc_snapshot_unedited(snapshot, &unedited, err);
+
+    if (r < 0)
+        return r;
+    if (unedited) {
+        base = tables_of(unedited);
+        t.base = &base;
+    }
     return fc_ext4_plan_tables(&t, options, ret_image, ret_summary, err);
 }

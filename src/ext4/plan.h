@@ -16,7 +16,6 @@
 
 #define FC_EXT4_BLOCK 4096u
 #define FC_EXT4_GROUP_BLOCKS 32768u
-#define FC_EXT4_FLEX 16u        /* groups whose metadata stands together */
 #define FC_EXT4_RUN_MOST 32768u /* blocks in one initialised extent */
 #define FC_EXT4_LINKS_MOST 65000u
 #define FC_EXT4_FIRST_INO 11u /* lost+found; the tree follows */
@@ -38,14 +37,16 @@ struct fc_ext4_node {
     uint32_t xattr_block;       /**< 1 + index of its xattr block, 0: none */
     uint32_t first_run, n_runs;
     uint32_t first_tree, n_trees; /**< blocks of its extent tree */
-    bool indexed;                 /**< a directory with a hash tree */
+    uint32_t base; /**< its node in the unedited stack's plan, whose places it keeps; FC_TREE_NONE: none */
+    bool indexed;  /**< a directory with a hash tree */
 };
 
 /** A block of extended attributes, shared by the inodes that have just the same. */
 struct fc_ext4_xattr_block {
     unsigned char *data;
-    uint64_t physical;
+    uint64_t physical; /**< 0: not placed yet */
     uint32_t refcount;
+    uint32_t base; /**< 1 + index of the base's block with the same bytes, 0: none */
 };
 
 /** Blocks that stand together. */
@@ -64,8 +65,30 @@ struct fc_ext4_layout {
     uint64_t shortage;    /**< blocks that are missing for the fixed structures alone */
 };
 
+/** Free blocks between kept ones. */
+struct fc_ext4_hole {
+    uint64_t start, length;
+    uint32_t next; /**< 1 + index of the next in the list of its size class, 0: none */
+};
+#define FC_EXT4_HOLE_CLASSES 33u /* by the power of two in a length */
+
+/** Where new blocks come from: what the unedited stack had and the edits do not need, then the end. See room.c. */
+struct fc_ext4_room {
+    unsigned char *kept;        /**< a bit for each block of the base's image: it stays where it is */
+    uint64_t end;               /**< block after the last kept one */
+    struct fc_ext4_hole *holes; /**< what is taken goes from the front of a hole */
+    size_t n_holes, holes_cap;
+    uint32_t first[FC_EXT4_HOLE_CLASSES]; /**< lists: 1 + index of the first hole */
+    bool fill;                            /**< use every hole, however small */
+    size_t span;                          /**< appending: the free span in use, */
+    uint64_t span_used;                   /**< how much of it, */
+    uint64_t outside;                     /**< and blocks for which there was no room */
+};
+
 /** The tables of a snapshot, all borrowed. */
 struct fc_ext4_tables {
+    const struct fc_ext4_tables
+        *base; /**< the same stack without edits, which places stay relative to; NULL: it is that */
     const struct fc_snap_inode *inodes;
     const struct fc_snap_dentry *dentries;
     const struct fc_snap_extent *extents;
@@ -81,6 +104,9 @@ int fc_ext4_plan_tables(const struct fc_ext4_tables *tables, const struct fc_ext
 
 /** All that a plan knows. */
 struct fc_ext4_planner {
+    struct fc_ext4_planner
+        *base;       /**< the plan of the unedited stack, placed but not emitted, or NULL: nothing is edited */
+    bool sizes_only; /**< this is such a base: directories are counted in blocks, not built */
     struct fc_digest seed;
     const struct fc_snap_inode *inodes;
     const struct fc_snap_dentry *dentries;
@@ -97,14 +123,17 @@ struct fc_ext4_planner {
     struct fc_image *image; /**< its size is set when everything else is known */
     struct fc_error *err;
 
-    struct fc_ext4_node *nodes; /**< in inode order: journal, root, lost+found, tree */
-    size_t n_nodes;
-    uint32_t *node_of;    /**< by snapshot inode: its node, FC_TREE_NONE: none */
-    uint32_t *names_seen; /**< by snapshot inode, only while directories are built, for split links */
-    uint32_t *first_copy; /**< by snapshot inode: the node of its second copy; NULL when nothing is split */
-    uint32_t lost_found;  /**< snapshot inode that is /lost+found, or FC_TREE_NONE */
-    uint32_t last_ino;
-    uint32_t *data_order; /**< nodes with content in sources, in the order in which it is placed */
+    struct fc_ext4_node *nodes;   /**< journal, root, lost+found, then the tree's in its order of inodes, then copies */
+    size_t n_tree_nodes, n_nodes; /**< without the copies, and in all */
+    uint32_t *node_of;            /**< by snapshot inode: its node, FC_TREE_NONE: none */
+    uint32_t *names_seen;         /**< by snapshot inode, only while directories are built, for split links */
+    uint32_t *first_copy;         /**< by snapshot inode: the node of its second copy; NULL when nothing is split */
+    uint32_t lost_found;          /**< snapshot inode that is /lost+found, or FC_TREE_NONE */
+    uint32_t last_ino;            /**< the highest inode number in use */
+    uint32_t next_ino;            /**< where the search for a free one goes on */
+    unsigned char *ino_used;      /**< a bit for each number of the base: taken; NULL without a base */
+    uint64_t inode_wish;          /**< room for at least so many inodes */
+    uint32_t *data_order;         /**< nodes with content in sources, in the order in which it is placed */
     size_t n_data;
 
     struct fc_ext4_xattr_block *xattr_blocks;
@@ -118,9 +147,8 @@ struct fc_ext4_planner {
     uint64_t *trees;
     size_t n_trees, trees_cap;
     uint64_t resize_block; /**< the double indirect block of the resize inode */
-    size_t span;           /**< placing: the free span in use, */
-    uint64_t span_used;    /**< how much of it, */
-    uint64_t placed;       /**< and blocks in all, also those for which there was no room */
+    struct fc_ext4_room room;
+    uint64_t placed; /**< blocks in all, also those for which there was no room */
 };
 
 /** Node numbers that are always there. */
@@ -132,7 +160,31 @@ int fc_ext4_fail_at(const struct fc_ext4_planner *p, uint32_t inode, int code, c
 /** Fail for want of memory. Returns -ENOMEM. */
 int fc_ext4_no_memory(const struct fc_ext4_planner *p);
 
+/* base.c */
+/** Plan @tables, which are not edited, up to their places, so that edits can keep them. 0 or -errno with words. */
+int fc_ext4_base_new(const struct fc_ext4_planner *p, const struct fc_ext4_tables *tables,
+                     struct fc_ext4_planner **ret);
+/** Free a base. NULL is allowed. */
+void fc_ext4_base_free(struct fc_ext4_planner *base);
+/** Give nodes that the base has its numbers, and the others what is free, then what follows. 0 or -errno with words. */
+int fc_ext4_number_edited(struct fc_ext4_planner *p);
+/** Find for every block of attributes one of the base with the same bytes. 0 or -errno with words. */
+int fc_ext4_match_xattr_blocks(struct fc_ext4_planner *p);
+
+/* plan.c */
+/** From options to directories: all that does not depend on the size. 0 or -errno with words. */
+int fc_ext4_prepare(struct fc_ext4_planner *p);
+/** A planner of @tables with @options (NULL: default); nothing is done yet. */
+struct fc_ext4_planner fc_ext4_planner_of(const struct fc_ext4_tables *tables, const struct fc_ext4_options *options,
+                                          struct fc_error *err);
+/** Free what a planner owns, its base included. */
+void fc_ext4_planner_release(struct fc_ext4_planner *p);
+
 /* tree.c */
+/** The lowest inode number that nothing uses; it is used now. */
+uint32_t fc_ext4_take_ino(struct fc_ext4_planner *p);
+/** How many copies the file @inode needs beside its first node, because of its many names. */
+uint32_t fc_ext4_n_copies(const struct fc_ext4_planner *p, uint32_t inode);
 /** Give every inode of the snapshot a node and an inode number; check what ext4 cannot hold. 0 or -errno with words. */
 int fc_ext4_make_nodes(struct fc_ext4_planner *p);
 /** The node to which the next name of snapshot inode @inode refers (a copy when it has too many). */
@@ -171,9 +223,26 @@ bool fc_ext4_has_super(uint32_t group);
 /** Free what a layout owns. */
 void fc_ext4_layout_release(struct fc_ext4_layout *l);
 
+/* room.c */
+/** The blocks of @p's base are kept from now on only as far as fc_ext4_room_keep() says. 0 or -ENOMEM. */
+int fc_ext4_room_begin(struct fc_ext4_planner *p);
+/** Keep @n blocks from @start. */
+void fc_ext4_room_keep(struct fc_ext4_room *room, uint64_t start, uint64_t n);
+/** All is kept that is to be: find the holes, and the end behind which is appended. 0 or -ENOMEM. */
+int fc_ext4_room_ready(struct fc_ext4_planner *p);
+/** Up to @want new blocks that stand together; returns how many. What finds no room has numbers past the image's end. */
+uint64_t fc_ext4_room_take(struct fc_ext4_planner *p, uint64_t want, uint64_t *ret_start);
+/** Free what it owns. */
+void fc_ext4_room_release(struct fc_ext4_room *room);
+
 /* place.c */
-/** Place everything that is not fixed. Sets p->placed, which is more than layout.n_available when room is short. */
+/**
+ * Place everything that is not fixed: in order of the tree and the packs, or, with a base, where the base has it, and what
+ * is new in what is free. Sets p->placed and room.outside, the blocks for which there was no room. 0 or -ENOMEM.
+ */
 int fc_ext4_place(struct fc_ext4_planner *p);
+/** Set *ret_end to the block after the last one that stays where the base has it. 0 or -errno with words. */
+int fc_ext4_kept_end(struct fc_ext4_planner *p, uint64_t *ret_end);
 /** Blocks of an extent tree beside the inode for @n_runs extents. */
 uint64_t fc_ext4_tree_blocks(uint64_t n_runs);
 
@@ -191,9 +260,13 @@ int fc_ext4_emit_extents(struct fc_ext4_planner *p, const struct fc_ext4_node *n
 /** Add file contents, directories, symlinks and xattr blocks to the image. 0 or -errno with words. */
 int fc_ext4_emit_content(struct fc_ext4_planner *p);
 
-/* super.c, journal.c */
+/* groups.c, super.c, journal.c */
 /** Add superblocks, group descriptors and bitmaps to the image. After the inodes. 0 or -errno with words. */
 int fc_ext4_emit_groups(struct fc_ext4_planner *p);
+/** Set bits [from, to) of @map. */
+void fc_ext4_set_bits(unsigned char *map, uint64_t from, uint64_t to);
+/** Add the superblock and its copies, each with @descriptors behind it. 0 or -ENOMEM. */
+int fc_ext4_emit_supers(struct fc_ext4_planner *p, const void *descriptors);
 /** Add the journal's superblock to the image. 0 or -ENOMEM. */
 int fc_ext4_emit_journal(struct fc_ext4_planner *p);
 /** Fill the resize inode @inode and add the blocks that it consists of. 0 or -ENOMEM. */
@@ -205,6 +278,12 @@ static inline uint32_t fc_ext4_ino_seed(const struct fc_ext4_planner *p, uint32_
     uint32_t words[2] = {ino, 0}; /* number and generation */
 
     return ext2fs_crc32c_le(p->csum_seed, (unsigned char *)words, sizeof(words));
+}
+
+/** Extents of the contents of @node that stand in sources. */
+static inline uint32_t fc_ext4_n_extents(const struct fc_ext4_planner *p, const struct fc_ext4_node *node)
+{
+    return node->source == FC_TREE_NONE ? 0 : p->inodes[node->source].n_extents;
 }
 
 /** The number of blocks that @bytes need. */

@@ -50,7 +50,7 @@ static uint64_t inodes_wanted(const struct fc_ext4_planner *p)
 
     if (p->options.n_inodes)
         n = p->options.n_inodes > p->last_ino ? p->options.n_inodes : p->last_ino;
-    return n;
+    return n > p->inode_wish ? n : p->inode_wish;
 }
 
 /* Blocks that are placed at least, whatever the layout. */
@@ -76,13 +76,14 @@ static uint64_t blocks_at_least(const struct fc_ext4_planner *p)
 static int try_size(struct fc_ext4_planner *p, uint64_t n_blocks, uint64_t n_inodes, uint64_t least, bool place,
                     uint64_t *ret_short)
 {
-    uint64_t wanted;
+    uint64_t wanted, available;
     int r = fc_ext4_layout(p, n_blocks, n_inodes);
 
     if (r < 0)
         return fc_ext4_no_memory(p);
     p->journal_blocks = journal_blocks(p, n_blocks);
     wanted = least + p->journal_blocks;
+    available = p->layout.n_available;
     if (p->layout.shortage) {
         *ret_short = p->layout.shortage;
         return 0;
@@ -90,10 +91,14 @@ static int try_size(struct fc_ext4_planner *p, uint64_t n_blocks, uint64_t n_ino
     if (place) {
         if (fc_ext4_place(p) < 0)
             return fc_ext4_no_memory(p);
+        /* Holes that were too small for use count as free. */
+        available += p->room.outside;
         wanted = p->placed;
     }
     wanted += free_wanted(p, n_blocks);
-    *ret_short = wanted > p->layout.n_available ? wanted - p->layout.n_available : 0;
+    *ret_short = wanted > available ? wanted - available : 0;
+    if (place && *ret_short < p->room.outside)
+        *ret_short = p->room.outside;
     return 0;
 }
 
@@ -108,11 +113,13 @@ static uint64_t last_group_least(const struct fc_ext4_layout *l)
     return rest < least && least < FC_EXT4_GROUP_BLOCKS ? least : 0;
 }
 
-/* Go up from what is surely needed by what is missing each time: the first size that holds everything is the smallest. */
-static int smallest(struct fc_ext4_planner *p, uint64_t least, uint64_t *ret_blocks)
+/*
+ * Go up from @n, which is surely needed, by what is missing each time: the first size that holds everything is the
+ * smallest. Without @place the first tries only count.
+ */
+static int smallest(struct fc_ext4_planner *p, uint64_t n, uint64_t least, bool place, uint64_t *ret_blocks)
 {
-    uint64_t n = least, missing = 1, inodes = inodes_wanted(p);
-    bool place = false;
+    uint64_t missing = 1, inodes = inodes_wanted(p);
 
     for (;;) {
         int r;
@@ -156,12 +163,13 @@ static int use_size(struct fc_ext4_planner *p, uint64_t n_blocks, uint64_t neede
     return r;
 }
 
-int fc_ext4_find_size(struct fc_ext4_planner *p)
+/* Without regard to a base. */
+static int find_fresh(struct fc_ext4_planner *p)
 {
     uint64_t least = blocks_at_least(p), needed = 0, missing;
     uint64_t asked = p->options.size / FC_EXT4_BLOCK;
     bool fits = false;
-    int r = smallest(p, least, &needed);
+    int r = smallest(p, least, least, false, &needed);
 
     if (r < 0)
         return r;
@@ -179,4 +187,76 @@ int fc_ext4_find_size(struct fc_ext4_planner *p)
         return r;
     /* Just past a border more is fixed than is gained (a larger journal, one more group): use the smaller one inside. */
     return try_size(p, needed, inodes_wanted(p), least, true, &missing);
+}
+
+/* Keep the places of the base, in an image of a size of its own: as small as that allows. */
+static int grow_from_base(struct fc_ext4_planner *p)
+{
+    uint64_t end, n = 0;
+    int r = fc_ext4_kept_end(p, &end);
+
+    if (r >= 0)
+        r = smallest(p, end, 0, true, &n);
+    p->summary.needed = p->summary.size = n * FC_EXT4_BLOCK;
+    return r;
+}
+
+/* Keep the places of the base in an image of the size that was asked for, if all finds room. */
+static int fit_with_base(struct fc_ext4_planner *p, bool *ret_fits)
+{
+    uint64_t missing = 0;
+    int r = 0;
+
+    p->summary.size = p->base->summary.size;
+    for (int turn = 0; r >= 0 && (turn == 0 || (turn == 1 && missing)); turn++) {
+        p->room.fill = turn == 1;
+        r = try_size(p, p->base->layout.n_blocks, 0, 0, true, &missing);
+    }
+    *ret_fits = !missing;
+    return r;
+}
+
+static int find_with_base(struct fc_ext4_planner *p, uint64_t size, bool *ret_fits)
+{
+    struct fc_ext4_planner *base = p->base;
+    int r = 0;
+
+    base->options.size = size;
+    base->inode_wish = 0;
+    *ret_fits = false;
+    for (int turn = 0; r >= 0 && turn < 2 && !*ret_fits; turn++) {
+        r = find_fresh(base);
+        if (r == -ENOSPC)
+            return 0;
+        if (r >= 0)
+            r = size ? fit_with_base(p, ret_fits) : grow_from_base(p);
+        if (r >= 0 && !size)
+            *ret_fits = true;
+        if (p->layout.n_inodes < p->last_ino) { /* once more, with tables that hold the edits' inodes too */
+            base->inode_wish = inodes_wanted(p);
+            *ret_fits = false;
+        }
+    }
+    return r;
+}
+
+static int find_fresh_instead(struct fc_ext4_planner *p)
+{
+    fc_ext4_base_free(p->base);
+    p->base = NULL;
+    return find_fresh(p);
+}
+
+int fc_ext4_find_size(struct fc_ext4_planner *p)
+{
+    bool fits = false;
+    int r;
+
+    if (!p->base)
+        return find_fresh(p);
+    r = find_with_base(p, 0, &fits);
+    if (r >= 0 && fits && p->options.size && p->options.size / FC_EXT4_BLOCK * FC_EXT4_BLOCK != p->summary.needed)
+        r = find_with_base(p, p->options.size, &fits);
+    /* What edits deleted may be just what makes it fit. */
+    return r < 0 || fits ? r : find_fresh_instead(p);
 }

@@ -97,7 +97,7 @@ static int add_copies(struct fc_ext4_planner *p, const uint32_t *names, uint32_t
 {
     if (!n_split)
         return 0;
-    p->first_copy = malloc(p->n_inodes * sizeof(*p->first_copy));
+    p->first_copy = calloc(p->n_inodes, sizeof(*p->first_copy));
     p->names_seen = calloc(p->n_inodes, sizeof(*p->names_seen));
     if (!p->first_copy || !p->names_seen)
         return fc_ext4_no_memory(p);
@@ -111,8 +111,36 @@ static int add_copies(struct fc_ext4_planner *p, const uint32_t *names, uint32_t
         p->nodes[p->node_of[i]].links = FC_EXT4_LINKS_MOST;
         for (left -= FC_EXT4_LINKS_MOST; left; left -= p->nodes[p->n_nodes++].links)
             p->nodes[p->n_nodes] = (struct fc_ext4_node){
-                .ino = ++p->last_ino, .source = i, .links = left < FC_EXT4_LINKS_MOST ? left : FC_EXT4_LINKS_MOST};
+                .base = FC_TREE_NONE, .source = i, .links = left < FC_EXT4_LINKS_MOST ? left : FC_EXT4_LINKS_MOST};
     }
+    return 0;
+}
+
+uint32_t fc_ext4_n_copies(const struct fc_ext4_planner *p, uint32_t inode)
+{
+    uint32_t n = 0, first = p->first_copy ? p->first_copy[inode] : 0;
+
+    while (first && first + n < p->n_nodes && p->nodes[first + n].source == inode)
+        n++;
+    return n;
+}
+
+uint32_t fc_ext4_take_ino(struct fc_ext4_planner *p)
+{
+    while (p->base && p->next_ino <= p->base->last_ino && (p->ino_used[p->next_ino / 8] >> p->next_ino % 8) & 1)
+        p->next_ino++;
+    return p->next_ino++;
+}
+
+/* Number the nodes: in their order, or, after edits, as the unedited stack has them. */
+static int number_nodes(struct fc_ext4_planner *p)
+{
+    p->next_ino = FC_EXT4_FIRST_INO + 1;
+    if (p->base)
+        return fc_ext4_number_edited(p);
+    for (size_t k = FC_EXT4_NODE_TREE; k < p->n_nodes; k++)
+        p->nodes[k].ino = fc_ext4_take_ino(p);
+    p->last_ino = p->next_ino - 1;
     return 0;
 }
 
@@ -173,13 +201,14 @@ static int order_data(struct fc_ext4_planner *p)
     return 0;
 }
 
-static void number_nodes(struct fc_ext4_planner *p, const uint32_t *names)
+static void list_nodes(struct fc_ext4_planner *p, const uint32_t *names)
 {
-    p->nodes[FC_EXT4_NODE_JOURNAL] = (struct fc_ext4_node){.ino = EXT2_JOURNAL_INO, .source = FC_TREE_NONE, .links = 1};
-    p->nodes[FC_EXT4_NODE_ROOT] = (struct fc_ext4_node){.ino = EXT2_ROOT_INO};
-    p->nodes[FC_EXT4_NODE_LOST_FOUND] = (struct fc_ext4_node){.ino = FC_EXT4_FIRST_INO, .source = p->lost_found};
+    p->nodes[FC_EXT4_NODE_JOURNAL] =
+        (struct fc_ext4_node){.ino = EXT2_JOURNAL_INO, .source = FC_TREE_NONE, .base = FC_TREE_NONE, .links = 1};
+    p->nodes[FC_EXT4_NODE_ROOT] = (struct fc_ext4_node){.ino = EXT2_ROOT_INO, .base = FC_TREE_NONE};
+    p->nodes[FC_EXT4_NODE_LOST_FOUND] =
+        (struct fc_ext4_node){.ino = FC_EXT4_FIRST_INO, .source = p->lost_found, .base = FC_TREE_NONE};
     p->n_nodes = FC_EXT4_NODE_TREE;
-    p->last_ino = FC_EXT4_FIRST_INO;
     for (uint32_t i = 0; i < p->n_inodes; i++) {
         p->node_of[i] = FC_TREE_NONE;
         if (i == 0)
@@ -188,9 +217,10 @@ static void number_nodes(struct fc_ext4_planner *p, const uint32_t *names)
             p->node_of[i] = FC_EXT4_NODE_LOST_FOUND;
         else if (names[i]) {
             p->node_of[i] = (uint32_t)p->n_nodes;
-            p->nodes[p->n_nodes++] = (struct fc_ext4_node){.ino = ++p->last_ino, .source = i, .links = names[i]};
+            p->nodes[p->n_nodes++] = (struct fc_ext4_node){.source = i, .links = names[i], .base = FC_TREE_NONE};
         }
     }
+    p->n_tree_nodes = p->n_nodes;
 }
 
 int fc_ext4_make_nodes(struct fc_ext4_planner *p)
@@ -220,8 +250,10 @@ int fc_ext4_make_nodes(struct fc_ext4_planner *p)
     p->node_of = malloc(p->n_inodes * sizeof(*p->node_of));
     if (!p->nodes || !p->node_of)
         return fc_ext4_no_memory(p);
-    number_nodes(p, names);
+    list_nodes(p, names);
     r = add_copies(p, names, n_split);
+    if (r >= 0)
+        r = number_nodes(p);
     if (r < 0)
         return r;
     set_directory_links(p);

@@ -341,6 +341,8 @@ static int build(struct build *b)
     }
     if (s->n_dentries >= UINT32_MAX || s->n_extents >= UINT32_MAX || s->n_xattrs >= UINT32_MAX)
         return -EOVERFLOW;
+    s->tree = b->live->tree;
+    s->edited = b->live->inodes.len > 0;
     return fill_sources(s, b->live);
 }
 
@@ -396,6 +398,12 @@ int fc_snapshot_of_tree(const struct fc_tree *tree, struct fc_snapshot **ret_sna
         return fc_fail_errno(err, -r, "cannot take a snapshot");
     *ret_snapshot = fc_steal(&s);
     return 0;
+}
+
+int fc_snapshot_unedited(const struct fc_snapshot *snapshot, struct fc_snapshot **ret_unedited, struct fc_error *err)
+{
+    *ret_unedited = NULL;
+    return snapshot->edited && snapshot->tree ? fc_snapshot_of_tree(snapshot->tree, ret_unedited, err) : 0;
 }
 
 void fc_snapshot_free(struct fc_snapshot *snapshot)

@@ -10,7 +10,9 @@
  * lower tree are borrowed from it.
  */
 struct fc_snapshot {
-    struct fc_live *live; /* that has a pin for us, or NULL */
+    struct fc_live *live;       /* that has a pin for us, or NULL */
+    const struct fc_tree *tree; /* what was edited, borrowed from whoever opened it; NULL: none */
+    bool edited;
     struct fc_arena arena;
     struct fc_snap_inode *inodes;
     struct fc_snap_dentry *dentries;

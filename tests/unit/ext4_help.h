@@ -236,18 +236,17 @@ static inline struct fc_ext4_summary gen_judge(struct gen *g, const struct fc_ex
     return summary;
 }
 
-/** The same without the contents of files, which e2fsck does not read: for files of many gigabytes. */
-static inline void gen_judge_structure(struct gen *g, const struct fc_ext4_options *o)
+/** The same for @t without the contents of files, which e2fsck does not read: for files of many gigabytes. */
+static inline void gen_judge_tables(const struct fc_ext4_tables *t, const struct fc_ext4_options *o)
 {
     int fd = open(gen_path(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-    struct fc_ext4_tables t = gen_tables(g);
     struct fc_image *image = NULL;
     struct fc_error err = {0};
     const struct fc_segment *s;
     size_t n;
 
     assert_true(fd >= 0);
-    if (fc_ext4_plan_tables(&t, o, &image, NULL, &err) < 0)
+    if (fc_ext4_plan_tables(t, o, &image, NULL, &err) < 0)
         fail_msg("%s", err.msg);
     assert_int_equal(ftruncate(fd, (off_t)fc_image_size(image)), 0);
     s = fc_image_segments(image, &n);
@@ -257,6 +256,14 @@ static inline void gen_judge_structure(struct gen *g, const struct fc_ext4_optio
     close(fd);
     fc_image_free(image);
     gen_run("e2fsck -fn");
+}
+
+/** The same for a tree. */
+static inline void gen_judge_structure(struct gen *g, const struct fc_ext4_options *o)
+{
+    struct fc_ext4_tables t = gen_tables(g);
+
+    gen_judge_tables(&t, o);
 }
 
 static inline void gen_done(struct gen *g)

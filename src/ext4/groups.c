@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Group descriptors and bitmaps: what is in use. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ext4/plan.h"
+
+void fc_ext4_set_bits(unsigned char *map, uint64_t from, uint64_t to)
+{
+    for (; from < to && from % 8; from++)
+        map[from / 8] |= (unsigned char)(1u << from % 8);
+    if (to > from) {
+        memset(map + from / 8, 0xff, (to - from) / 8);
+        from += (to - from) / 8 * 8;
+    }
+    for (; from < to; from++)
+        map[from / 8] |= (unsigned char)(1u << from % 8);
+}
+
+/* What is in use, by group. */
+struct use {
+    unsigned char **blocks, **inodes; /* bitmaps, owned by the image; NULL: nothing */
+    uint32_t *n_blocks, *n_inodes;    /* how many */
+    uint32_t *end_inode;              /* index after the last one */
+};
+
+static int use_init(struct use *u, uint32_t n)
+{
+    *u = (struct use){.blocks = calloc(n, sizeof(*u->blocks)),
+                      .inodes = calloc(n, sizeof(*u->inodes)),
+                      .n_blocks = calloc(n, sizeof(uint32_t)),
+                      .n_inodes = calloc(n, sizeof(uint32_t)),
+                      .end_inode = calloc(n, sizeof(uint32_t))};
+    return u->blocks && u->inodes && u->n_blocks && u->n_inodes && u->end_inode ? 0 : -ENOMEM;
+}
+
+static void use_release(struct use *u)
+{
+    free(u->blocks);
+    free(u->inodes);
+    free(u->n_blocks);
+    free(u->n_inodes);
+    free(u->end_inode);
+}
+
+/* Mark blocks as used; a group's bitmap exists once it has one. */
+static int use_blocks(struct fc_ext4_planner *p, struct use *u, uint64_t start, uint64_t length)
+{
+    while (length) {
+        uint32_t g = (uint32_t)(start / FC_EXT4_GROUP_BLOCKS), from = (uint32_t)(start % FC_EXT4_GROUP_BLOCKS);
+        uint32_t n = FC_EXT4_GROUP_BLOCKS - from < length ? FC_EXT4_GROUP_BLOCKS - from : (uint32_t)length;
+
+        if (!u->blocks[g])
+            u->blocks[g] = fc_image_alloc(p->image, FC_EXT4_BLOCK);
+        if (!u->blocks[g])
+            return -ENOMEM;
+        fc_ext4_set_bits(u->blocks[g], from, from + n);
+        u->n_blocks[g] += n;
+        start += n;
+        length -= n;
+    }
+    return 0;
+}
+
+/* What is fixed, what was placed, and what the last group lacks. */
+static int mark_blocks(struct fc_ext4_planner *p, struct use *u)
+{
+    const struct fc_ext4_layout *l = &p->layout;
+    uint64_t end = (uint64_t)l->n_groups * FC_EXT4_GROUP_BLOCKS;
+    int r = use_blocks(p, u, l->n_blocks, end - l->n_blocks);
+
+    for (size_t i = 0; r >= 0 && i < l->n_fixed; i++)
+        r = use_blocks(p, u, l->fixed[i].start, l->fixed[i].length);
+    for (size_t i = 0; r >= 0 && i < p->n_runs; i++)
+        r = use_blocks(p, u, p->runs[i].physical, p->runs[i].length);
+    for (size_t i = 0; r >= 0 && i < p->n_trees; i++)
+        r = use_blocks(p, u, p->trees[i], 1);
+    for (size_t i = 0; r >= 0 && i < p->n_xattr_blocks; i++)
+        r = use_blocks(p, u, p->xattr_blocks[i].physical, 1);
+    return r < 0 || !p->resize_block ? r : use_blocks(p, u, p->resize_block, 1);
+}
+
+static int use_inode(struct fc_ext4_planner *p, struct use *u, uint32_t ino)
+{
+    uint32_t g = (ino - 1) / p->layout.inodes_per_group, i = (ino - 1) % p->layout.inodes_per_group;
+
+    if (!u->inodes[g]) {
+        u->inodes[g] = fc_image_alloc(p->image, FC_EXT4_BLOCK);
+        if (!u->inodes[g])
+            return -ENOMEM;
+        fc_ext4_set_bits(u->inodes[g], p->layout.inodes_per_group, FC_EXT4_GROUP_BLOCKS);
+    }
+    fc_ext4_set_bits(u->inodes[g], i, i + 1);
+    u->n_inodes[g]++;
+    if (u->end_inode[g] <= i)
+        u->end_inode[g] = i + 1;
+    return 0;
+}
+
+/* Those that ext4 keeps for itself, and what the nodes have; the journal's is one of the former. */
+static int mark_inodes(struct fc_ext4_planner *p, struct use *u)
+{
+    int r = 0;
+
+    for (uint32_t ino = 1; r >= 0 && ino < FC_EXT4_FIRST_INO; ino++)
+        r = use_inode(p, u, ino);
+    for (size_t k = FC_EXT4_NODE_LOST_FOUND; r >= 0 && k < p->n_nodes; k++)
+        r = use_inode(p, u, p->nodes[k].ino);
+    return r;
+}
+
+/*
+ * Bitmaps that readers can work out for themselves are not written: of inodes where none is used, of blocks where there is
+ * only what the group itself needs. The last group's block bitmap has padding, so that it is there in any case.
+ */
+static uint16_t group_flags(const struct fc_ext4_planner *p, uint32_t g, const struct use *u)
+{
+    const struct fc_ext4_layout *l = &p->layout;
+    uint16_t flags = EXT2_BG_INODE_ZEROED;
+
+    if (!u->n_inodes[g])
+        flags |= EXT2_BG_INODE_UNINIT;
+    if (g + 1 < l->n_groups && u->n_blocks[g] == fc_ext4_group_overhead(l, g))
+        flags |= EXT2_BG_BLOCK_UNINIT;
+    return flags;
+}
+
+static void fill_descriptor(const struct fc_ext4_planner *p, struct ext4_group_desc *d, uint32_t g, uint16_t flags,
+                            const struct use *u)
+{
+    const struct fc_ext4_layout *l = &p->layout;
+
+    d->bg_block_bitmap = (uint32_t)l->block_bitmaps[g];
+    d->bg_block_bitmap_hi = (uint32_t)(l->block_bitmaps[g] >> 32);
+    d->bg_inode_bitmap = (uint32_t)l->inode_bitmaps[g];
+    d->bg_inode_bitmap_hi = (uint32_t)(l->inode_bitmaps[g] >> 32);
+    d->bg_inode_table = (uint32_t)l->tables[g];
+    d->bg_inode_table_hi = (uint32_t)(l->tables[g] >> 32);
+    d->bg_free_blocks_count = (uint16_t)(FC_EXT4_GROUP_BLOCKS - u->n_blocks[g]);
+    d->bg_free_inodes_count = (uint16_t)(l->inodes_per_group - u->n_inodes[g]);
+    d->bg_itable_unused = (uint16_t)(l->inodes_per_group - u->end_inode[g]);
+    d->bg_flags = flags;
+}
+
+static int emit_block_bitmap(struct fc_ext4_planner *p, struct ext4_group_desc *d, uint32_t g, const unsigned char *map)
+{
+    uint32_t crc = ext2fs_crc32c_le(p->csum_seed, map, FC_EXT4_GROUP_BLOCKS / 8);
+
+    d->bg_block_bitmap_csum_lo = (uint16_t)crc;
+    d->bg_block_bitmap_csum_hi = (uint16_t)(crc >> 16);
+    return fc_image_add_memory(p->image, p->layout.block_bitmaps[g] * FC_EXT4_BLOCK, map, FC_EXT4_BLOCK);
+}
+
+static int emit_inode_bitmap(struct fc_ext4_planner *p, struct ext4_group_desc *d, uint32_t g, const unsigned char *map)
+{
+    uint32_t crc = ext2fs_crc32c_le(p->csum_seed, map, p->layout.inodes_per_group / 8);
+
+    d->bg_inode_bitmap_csum_lo = (uint16_t)crc;
+    d->bg_inode_bitmap_csum_hi = (uint16_t)(crc >> 16);
+    return fc_image_add_memory(p->image, p->layout.inode_bitmaps[g] * FC_EXT4_BLOCK, map, FC_EXT4_BLOCK);
+}
+
+static void count_directories(const struct fc_ext4_planner *p, struct ext4_group_desc *descriptors)
+{
+    for (size_t k = FC_EXT4_NODE_ROOT; k < p->n_nodes; k++) {
+        const struct fc_ext4_node *node = &p->nodes[k];
+
+        if (node->source == FC_TREE_NONE || S_ISDIR(p->inodes[node->source].mode))
+            descriptors[(node->ino - 1) / p->layout.inodes_per_group].bg_used_dirs_count++;
+    }
+}
+
+static int emit_bitmaps(struct fc_ext4_planner *p, struct ext4_group_desc *descriptors, const struct use *u)
+{
+    int r = 0;
+
+    for (uint32_t g = 0; r >= 0 && g < p->layout.n_groups; g++) {
+        uint16_t flags = group_flags(p, g, u);
+
+        fill_descriptor(p, &descriptors[g], g, flags, u);
+        if (!(flags & EXT2_BG_BLOCK_UNINIT))
+            r = emit_block_bitmap(p, &descriptors[g], g, u->blocks[g]);
+        if (r >= 0 && !(flags & EXT2_BG_INODE_UNINIT))
+            r = emit_inode_bitmap(p, &descriptors[g], g, u->inodes[g]);
+    }
+    return r;
+}
+
+static int emit_groups(struct fc_ext4_planner *p, struct use *u)
+{
+    const struct fc_ext4_layout *l = &p->layout;
+    struct ext4_group_desc *d = fc_image_alloc(p->image, (size_t)l->gdt_blocks * FC_EXT4_BLOCK);
+
+    if (!d || mark_blocks(p, u) < 0 || mark_inodes(p, u) < 0 || emit_bitmaps(p, d, u) < 0)
+        return -ENOMEM;
+    count_directories(p, d);
+    for (uint32_t g = 0; g < l->n_groups; g++) {
+        uint32_t crc = ext2fs_crc32c_le(p->csum_seed, (unsigned char *)&g, sizeof(g));
+
+        crc = ext2fs_crc32c_le(crc, (unsigned char *)&d[g], sizeof(d[g]));
+        d[g].bg_checksum = (uint16_t)crc;
+    }
+    return fc_ext4_emit_supers(p, d);
+}
+
+int fc_ext4_emit_groups(struct fc_ext4_planner *p)
+{
+    struct use u;
+    int r = use_init(&u, p->layout.n_groups);
+
+    if (r == 0)
+        r = emit_groups(p, &u);
+    use_release(&u);
+    return r < 0 ? fc_ext4_no_memory(p) : 0;
+}
