@@ -28,8 +28,10 @@ struct fc_ext4_options {
     uint32_t inode_size;        /**< 128, 256, 512 or 1024; 0 is 256 */
     uint64_t n_inodes;          /**< at least this many; 0: what the tree needs and room to grow */
     uint32_t reserved_permille; /**< blocks reserved for root, in 1/1000 of the image; 0 is none */
-    bool compact;               /**< place everything anew, without regard to where the unedited stack has it */
-    int64_t epoch;              /**< the file system's own times (creation, write, check), seconds; SOURCE_DATE_EPOCH */
+    uint64_t align; /**< 0, or a power of two, 8 KiB to 128 MiB: contents that fill such a page of the file stand on
+                       one of the image, as DAX on persistent memory wants for its large pages; so does the size */
+    bool compact;   /**< place everything anew, without regard to where the unedited stack has it */
+    int64_t epoch;  /**< the file system's own times (creation, write, check), seconds; SOURCE_DATE_EPOCH */
 };
 
 /** What was planned. */

@@ -16,6 +16,7 @@ enum {
     OPT_INODE_SIZE,
     OPT_INODES,
     OPT_RESERVED,
+    OPT_ALIGN,
     OPT_COMPACT,
     OPT_NO_SYNC,
     OPT_NO_CLONE
@@ -34,6 +35,8 @@ const struct cli_option freeze_options[] = {
     {OPT_INODE_SIZE, 0, "inode-size", "128|256|512|1024", "bytes of an inode (default 256)", 0},
     {OPT_INODES, 0, "inodes", "N", "at least so many inodes", 0},
     {OPT_RESERVED, 0, "reserved", "PERCENT", "blocks that only the guest's root may use (default 0)", 0},
+    {OPT_ALIGN, 0, "align", "N[KM]",
+     "put large contents, and the image's end, on multiples of N: 2M for pmem, so that DAX can map large pages", 0},
     {OPT_COMPACT, 0, "compact", NULL,
      "place everything anew: smaller after deletions, but less in common with earlier images", 0},
     {OPT_NO_SYNC, 0, "no-sync", NULL, "do not wait until the image is on the disk", 0},
@@ -67,11 +70,23 @@ static int take_reserved(const char *text, uint32_t *ret, struct fc_error *err)
     return 0;
 }
 
+static int take_align(const char *text, struct fc_ext4_options *o, struct fc_error *err)
+{
+    int r = cli_parse_size("--align", text, &o->align, err);
+
+    if (r == 0 && (o->align < 8192 || o->align > 128 << 20 || (o->align & (o->align - 1))))
+        return cli_usage(err, "--align: %s: expected a power of two from 8K to 128M", text);
+    if (r == 0 && o->size % o->align)
+        return cli_usage(err, "--align: %s: --size is no multiple of it", text);
+    return r;
+}
+
 static int take_ext4(const struct cli_args *args, struct fc_ext4_options *o, struct fc_error *err)
 {
     const char *size = cli_value(args, OPT_SIZE), *free_text = cli_value(args, OPT_FREE);
     const char *uuid = cli_value(args, OPT_UUID), *inode_size = cli_value(args, OPT_INODE_SIZE);
     const char *inodes = cli_value(args, OPT_INODES), *reserved = cli_value(args, OPT_RESERVED);
+    const char *align = cli_value(args, OPT_ALIGN);
     uint64_t n = 0;
     int r = cli_source_date_epoch(0, &o->epoch, err);
 
@@ -81,6 +96,8 @@ static int take_ext4(const struct cli_args *args, struct fc_ext4_options *o, str
         r = cli_usage(err, "--label: %s: longer than 16 bytes", o->label);
     if (r == 0 && size && strcmp(size, "auto") != 0)
         r = cli_parse_size("--size", size, &o->size, err);
+    if (r == 0 && align)
+        r = take_align(align, o, err);
     if (r == 0 && free_text)
         r = cli_parse_size("--free", free_text, &o->free_bytes, err);
     if (r == 0 && uuid) {

@@ -116,6 +116,13 @@ static int keep_piece(struct fc_ext4_planner *p, struct fc_ext4_node *node, cons
     return 0;
 }
 
+/* Is there anything to align in @count blocks of @node? Contents that fill a whole aligned page, and no metadata. */
+static bool is_aligned(const struct fc_ext4_planner *p, const struct fc_ext4_node *node, uint64_t count)
+{
+    return p->options.align && !node->content_blocks && node->source != FC_TREE_NONE &&
+           count >= p->options.align / FC_EXT4_BLOCK;
+}
+
 static int place_piece(struct fc_ext4_planner *p, struct fc_ext4_node *node, const struct piece *piece)
 {
     uint64_t logical = piece->logical, count = piece->count, start, got;
@@ -126,8 +133,12 @@ static int place_piece(struct fc_ext4_planner *p, struct fc_ext4_node *node, con
         return add_run(p, node, (uint32_t)logical, piece->physical, count);
     }
     for (; r >= 0 && count; count -= got, logical += got) {
-        got = fc_ext4_room_take(p, count, &start);
-        r = add_run(p, node, (uint32_t)logical, start, got);
+        if (is_aligned(p, node, count))
+            r = fc_ext4_room_take_aligned(p, count, logical, &start, &got);
+        else
+            got = fc_ext4_room_take(p, count, &start);
+        if (r >= 0)
+            r = add_run(p, node, (uint32_t)logical, start, got);
     }
     return r;
 }
@@ -191,6 +202,14 @@ static void place_xattr_block(struct fc_ext4_planner *p, struct fc_ext4_xattr_bl
         b->physical = place_block(p, p->base && b->base ? p->base->xattr_blocks[b->base - 1].physical : 0);
 }
 
+static bool has_aligned(const struct fc_ext4_planner *p, const struct fc_ext4_node *node)
+{
+    for (uint32_t i = 0; p->options.align && i < fc_ext4_n_extents(p, node); i++)
+        if (is_aligned(p, node, p->extents[p->inodes[node->source].first_extent + i].length / FC_EXT4_BLOCK))
+            return true;
+    return false;
+}
+
 /* In order: metadata first, contents as they stand in the packs, so that long ranges are shared or copied at once. */
 static int place_fresh(struct fc_ext4_planner *p)
 {
@@ -204,7 +223,11 @@ static int place_fresh(struct fc_ext4_planner *p)
     for (size_t i = 0; i < p->n_xattr_blocks; i++)
         place_xattr_block(p, &p->xattr_blocks[i]);
     for (size_t i = 0; r >= 0 && i < p->n_data; i++)
-        r = place_node(p, &p->nodes[p->data_order[i]]);
+        if (has_aligned(p, &p->nodes[p->data_order[i]])) /* first, so that others find room in between */
+            r = place_node(p, &p->nodes[p->data_order[i]]);
+    for (size_t i = 0; r >= 0 && i < p->n_data; i++)
+        if (!has_aligned(p, &p->nodes[p->data_order[i]]))
+            r = place_node(p, &p->nodes[p->data_order[i]]);
     /* Extent tree blocks come last: how many there are is known only then. */
     for (size_t k = 0; r >= 0 && k < p->n_nodes; k++)
         r = place_tree(p, &p->nodes[k]);

@@ -10,6 +10,8 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables are filled in memory as they stand on disk");
 
 #define RESERVED_PERMILLE_MOST 500u
+#define ALIGN_MOST                                                                                                     \
+    (FC_EXT4_GROUP_BLOCKS * FC_EXT4_BLOCK) /* groups, and the metadata in front of each, are further apart */
 #define JOURNAL_LEAST (1024u * FC_EXT4_BLOCK)
 
 static int check_options(struct fc_ext4_planner *p)
@@ -24,6 +26,10 @@ static int check_options(struct fc_ext4_planner *p)
         return fc_fail(p->err, EINVAL, "the label %.32s is longer than %d bytes", o->label, EXT2_LABEL_LEN);
     if (o->inode_size != 128 && o->inode_size != 256 && o->inode_size != 512 && o->inode_size != 1024)
         return fc_fail(p->err, EINVAL, "the inode size is %u: it must be 128, 256, 512 or 1024", o->inode_size);
+    if (o->align && (o->align <= FC_EXT4_BLOCK || o->align > ALIGN_MOST || (o->align & (o->align - 1))))
+        return fc_fail(p->err, EINVAL, "the alignment must be a power of two from 8 KiB to 128 MiB");
+    if (o->align && o->size % o->align)
+        return fc_fail(p->err, EINVAL, "the size of the image is no multiple of its alignment");
     if (o->reserved_permille > RESERVED_PERMILLE_MOST)
         return fc_fail(p->err, EINVAL, "at most half of an image can be reserved for root");
     if (o->journal == FC_EXT4_JOURNAL_SIZE && o->journal_bytes < JOURNAL_LEAST)

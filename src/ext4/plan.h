@@ -232,6 +232,12 @@ void fc_ext4_room_keep(struct fc_ext4_room *room, uint64_t start, uint64_t n);
 int fc_ext4_room_ready(struct fc_ext4_planner *p);
 /** Up to @want new blocks that stand together; returns how many. What finds no room has numbers past the image's end. */
 uint64_t fc_ext4_room_take(struct fc_ext4_planner *p, uint64_t want, uint64_t *ret_start);
+/**
+ * The same with a start that has the remainder of @logical by options.align; what is skipped for that stays free. 0 or
+ * -ENOMEM.
+ */
+int fc_ext4_room_take_aligned(struct fc_ext4_planner *p, uint64_t want, uint64_t logical, uint64_t *ret_start,
+                              uint64_t *ret_got);
 /** Free what it owns. */
 void fc_ext4_room_release(struct fc_ext4_room *room);
 

@@ -163,6 +163,64 @@ uint64_t fc_ext4_room_take(struct fc_ext4_planner *p, uint64_t want, uint64_t *r
     return want;
 }
 
+/* Blocks from @at to the next that has the remainder @logical has, by the alignment @align. */
+static uint64_t padding(uint64_t at, uint64_t logical, uint64_t align)
+{
+    return (logical % align + align - at % align) % align;
+}
+
+/* From a hole that surely holds @want after padding. What is left over in front and behind stays a hole. */
+static int take_hole_aligned(struct fc_ext4_room *room, uint64_t want, uint64_t logical, uint64_t align,
+                             uint64_t *ret_start)
+{
+    unsigned class = floor_log2(want + align) + 1;
+    struct fc_ext4_hole whole;
+    uint64_t skip;
+    uint32_t index;
+
+    while (class < FC_EXT4_HOLE_CLASSES && !room->first[class])
+        class ++;
+    if (class == FC_EXT4_HOLE_CLASSES)
+        return 0;
+    index = room->first[class] - 1;
+    whole = room->holes[index];
+    room->first[class] = whole.next;
+    skip = padding(whole.start, logical, align);
+    room->holes[index].length = skip;
+    if (skip)
+        push_hole(room, index);
+    if (add_hole(room, whole.start + skip + want, whole.length - skip - want) < 0)
+        return -ENOMEM;
+    push_hole(room, (uint32_t)room->n_holes - 1);
+    *ret_start = whole.start + skip;
+    return 1;
+}
+
+int fc_ext4_room_take_aligned(struct fc_ext4_planner *p, uint64_t want, uint64_t logical, uint64_t *ret_start,
+                              uint64_t *ret_got)
+{
+    uint64_t align = p->options.align / FC_EXT4_BLOCK, at, skip, skipped;
+    struct fc_ext4_room *room = &p->room;
+    int r = take_hole_aligned(room, want, logical, align, ret_start);
+
+    *ret_got = want;
+    if (r == 0) {
+        append(room, &p->layout, 0, &at);
+        skip = padding(at, logical, align);
+        skipped = skip ? append(room, &p->layout, skip, &at) : 0;
+        if (skipped && at < p->layout.n_blocks) {
+            if (add_hole(room, at, skipped) < 0)
+                return -ENOMEM;
+            push_hole(room, (uint32_t)room->n_holes - 1);
+        }
+        if (skipped < skip) /* the span ended: begin again in the next */
+            return fc_ext4_room_take_aligned(p, want, logical, ret_start, ret_got);
+        *ret_got = append(room, &p->layout, want, ret_start);
+    }
+    p->placed += *ret_got;
+    return r < 0 ? r : 0;
+}
+
 void fc_ext4_room_release(struct fc_ext4_room *room)
 {
     free(room->kept);

@@ -119,12 +119,13 @@ static uint64_t last_group_least(const struct fc_ext4_layout *l)
  */
 static int smallest(struct fc_ext4_planner *p, uint64_t n, uint64_t least, bool place, uint64_t *ret_blocks)
 {
-    uint64_t missing = 1, inodes = inodes_wanted(p);
+    uint64_t missing = 1, inodes = inodes_wanted(p), unit = p->options.align ? p->options.align / FC_EXT4_BLOCK : 1;
 
     for (;;) {
         int r;
         uint64_t group_least;
 
+        n = (n + unit - 1) / unit * unit;
         if (n > BLOCKS_MOST)
             return fc_fail(p->err, EOPNOTSUPP, "the image would be larger than 16 TiB");
         r = try_size(p, n, inodes, least, place, &missing);
