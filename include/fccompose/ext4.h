@@ -16,6 +16,17 @@ enum fc_ext4_journal {
     FC_EXT4_JOURNAL_SIZE, /**< @journal_bytes */
 };
 
+/** Whom the image is for. Each has a fixed list of features, which the table in ext4/features.c shows. */
+enum fc_ext4_profile {
+    FC_EXT4_PROFILE_5_10,  /**< Linux 5.10 and e2fsck 1.46: the default */
+    FC_EXT4_PROFILE_6_1,   /**< Linux 6.1 and e2fsck 1.46 */
+    FC_EXT4_PROFILE_6_18,  /**< Linux 6.18 and e2fsck 1.47 */
+    FC_EXT4_PROFILE_COMPAT /**< any Linux since 2.6.32 and e2fsck 1.42: what mke2fs made in its time */
+};
+
+/** The profile that is called @name ("5.10", "6.1", "6.18", "compat"). Returns 0, or -ENOENT: none is. */
+FC_PUBLIC int fc_ext4_profile_find(const char *name, enum fc_ext4_profile *ret_profile);
+
 /** How to plan. All zero is the default: exactly sized, journal, UUID from the stack. */
 struct fc_ext4_options {
     uint64_t size;       /**< bytes of the image; 0: as small as the content and @free_bytes allow */
@@ -32,6 +43,8 @@ struct fc_ext4_options {
                        one of the image, as DAX on persistent memory wants for its large pages; so does the size */
     bool compact;   /**< place everything anew, without regard to where the unedited stack has it */
     int64_t epoch;  /**< the file system's own times (creation, write, check), seconds; SOURCE_DATE_EPOCH */
+    enum fc_ext4_profile profile;
+    bool clamp_times; /**< times of files that are later than @epoch become @epoch */
 };
 
 /** What was planned. */

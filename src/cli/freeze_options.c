@@ -18,6 +18,8 @@ enum {
     OPT_RESERVED,
     OPT_ALIGN,
     OPT_COMPACT,
+    OPT_PROFILE,
+    OPT_CLAMP_MTIME,
     OPT_NO_SYNC,
     OPT_NO_CLONE
 };
@@ -33,12 +35,18 @@ const struct cli_option freeze_options[] = {
     {OPT_JOURNAL, 0, "journal", "none|auto|N[KM]", "the journal (default auto)", 0},
     {OPT_NO_JOURNAL, 0, "no-journal", NULL, "the same as --journal none", 0},
     {OPT_INODE_SIZE, 0, "inode-size", "128|256|512|1024", "bytes of an inode (default 256)", 0},
-    {OPT_INODES, 0, "inodes", "N", "at least so many inodes", 0},
+    {OPT_INODES, 0, "inodes", "auto|N", "at least so many inodes (default auto: those of the tree and a tenth more)",
+     0},
     {OPT_RESERVED, 0, "reserved", "PERCENT", "blocks that only the guest's root may use (default 0)", 0},
     {OPT_ALIGN, 0, "align", "N[KM]",
      "put large contents, and the image's end, on multiples of N: 2M for pmem, so that DAX can map large pages", 0},
     {OPT_COMPACT, 0, "compact", NULL,
      "place everything anew: smaller after deletions, but less in common with earlier images", 0},
+    {OPT_PROFILE, 0, "profile", "5.10|6.1|6.18|compat",
+     "the guest's kernel: features that it and its e2fsck know; compat: Linux 2.6.32 and e2fsck 1.42 (default 5.10)",
+     0},
+    {OPT_CLAMP_MTIME, 0, "clamp-mtime", NULL, "times of files that are later than SOURCE_DATE_EPOCH become that time",
+     0},
     {OPT_NO_SYNC, 0, "no-sync", NULL, "do not wait until the image is on the disk", 0},
     {OPT_NO_CLONE, 0, "no-clone", NULL, "copy, do not share blocks with the cache", 0},
     {0, 0, NULL, NULL, NULL, 0},
@@ -48,6 +56,8 @@ static int take_journal(const struct cli_args *args, struct fc_ext4_options *o, 
 {
     const char *text = cli_value(args, OPT_JOURNAL);
 
+    if (cli_has(args, OPT_NO_JOURNAL) && text && strcmp(text, "none") != 0)
+        return cli_usage(err, "--no-journal and --journal %s contradict each other", text);
     if (cli_has(args, OPT_NO_JOURNAL) || (text && strcmp(text, "none") == 0)) {
         o->journal = FC_EXT4_JOURNAL_NONE;
         return 0;
@@ -56,6 +66,20 @@ static int take_journal(const struct cli_args *args, struct fc_ext4_options *o, 
         return 0;
     o->journal = FC_EXT4_JOURNAL_SIZE;
     return cli_parse_size("--journal", text, &o->journal_bytes, err);
+}
+
+static int take_features(const struct cli_args *args, struct fc_ext4_options *o, struct fc_error *err)
+{
+    const char *profile = cli_value(args, OPT_PROFILE), *epoch = getenv("SOURCE_DATE_EPOCH");
+
+    if (profile && fc_ext4_profile_find(profile, &o->profile) < 0)
+        return cli_usage(err, "--profile: %s: expected 5.10, 6.1, 6.18 or compat", profile);
+    o->clamp_times = cli_has(args, OPT_CLAMP_MTIME);
+    if (o->clamp_times && (!epoch || !*epoch))
+        return cli_usage(err,
+                         "--clamp-mtime: SOURCE_DATE_EPOCH is not set: set it to the latest time that files may have, "
+                         "in seconds since 1970");
+    return 0;
 }
 
 /* "5" or "0.5" to thousandths. */
@@ -110,11 +134,13 @@ static int take_ext4(const struct cli_args *args, struct fc_ext4_options *o, str
             r = cli_usage(err, "--inode-size: %s: expected 128, 256, 512 or 1024", inode_size);
         o->inode_size = (uint32_t)n;
     }
-    if (r == 0 && inodes)
+    if (r == 0 && inodes && strcmp(inodes, "auto") != 0)
         r = cli_parse_number("--inodes", inodes, UINT32_MAX, &o->n_inodes, err);
     if (r == 0 && reserved)
         r = take_reserved(reserved, &o->reserved_permille, err);
-    return r < 0 ? r : take_journal(args, o, err);
+    if (r == 0)
+        r = take_features(args, o, err);
+    return r != 0 ? r : take_journal(args, o, err);
 }
 
 int freeze_take(struct cli *cli, const struct cli_args *args, struct freeze_request *ret, struct fc_error *err)

@@ -51,6 +51,8 @@ static int add_xattr_block(struct fc_ext4_planner *p, struct fc_ext4_xattr_block
     uint64_t number = b->physical;
 
     h->h_refcount = b->refcount;
+    if (!p->csum)
+        return fc_image_add_memory(p->image, b->physical * FC_EXT4_BLOCK, b->data, FC_EXT4_BLOCK);
     h->h_checksum = ext2fs_crc32c_le(p->csum_seed, (unsigned char *)&number, sizeof(number));
     number = h->h_checksum;
     h->h_checksum = 0; /* counts as zero in its own sum */

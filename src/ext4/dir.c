@@ -7,7 +7,6 @@
 
 #include "ext4/plan.h"
 
-#define TAIL_SIZE 12u
 #define LOST_FOUND_BLOCKS 4u /* room to put things back without an allocation, as mke2fs makes it */
 
 static uint8_t type_of(uint32_t mode)
@@ -46,11 +45,13 @@ void fc_ext4_put_name(unsigned char *at, const struct fc_ext4_name *n, unsigned 
 
 void fc_ext4_dir_tail(const struct fc_ext4_planner *p, const struct fc_ext4_node *node, unsigned char *block)
 {
-    struct ext2_dir_entry_tail *tail = (void *)(block + FC_EXT4_BLOCK - TAIL_SIZE);
+    struct ext2_dir_entry_tail *tail = (void *)(block + fc_ext4_dir_room(p));
 
-    tail->det_rec_len = TAIL_SIZE;
+    if (!p->csum)
+        return;
+    tail->det_rec_len = sizeof(*tail);
     tail->det_reserved_name_len = EXT2_DIR_NAME_LEN_CSUM;
-    tail->det_checksum = ext2fs_crc32c_le(fc_ext4_ino_seed(p, node->ino), block, FC_EXT4_BLOCK - TAIL_SIZE);
+    tail->det_checksum = ext2fs_crc32c_le(fc_ext4_ino_seed(p, node->ino), block, fc_ext4_dir_room(p));
 }
 
 static int make_linear(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint32_t parent_ino,
@@ -60,7 +61,7 @@ static int make_linear(struct fc_ext4_planner *p, struct fc_ext4_node *node, uin
                                    {.name = "..", .len = 2, .ino = parent_ino, .type = EXT2_FT_DIR}};
     uint32_t blocks = node == &p->nodes[FC_EXT4_NODE_LOST_FOUND] ? LOST_FOUND_BLOCKS : 1;
     unsigned char *block;
-    unsigned at = 0;
+    unsigned at = 0, room = fc_ext4_dir_room(p);
 
     node->content_blocks = blocks;
     if (p->sizes_only)
@@ -71,7 +72,7 @@ static int make_linear(struct fc_ext4_planner *p, struct fc_ext4_node *node, uin
     node->content = block;
     for (size_t i = 0; i < n + 2; i++) {
         const struct fc_ext4_name *name = i < 2 ? &dots[i] : &names[i - 2];
-        unsigned size = i == n + 1 ? FC_EXT4_BLOCK - TAIL_SIZE - at : fc_ext4_name_size(name->len);
+        unsigned size = i == n + 1 ? room - at : fc_ext4_name_size(name->len);
 
         fc_ext4_put_name(block + at, name, size);
         at += size;
@@ -79,7 +80,7 @@ static int make_linear(struct fc_ext4_planner *p, struct fc_ext4_node *node, uin
     fc_ext4_dir_tail(p, node, block);
     for (uint32_t b = 1; b < blocks; b++) {
         block += FC_EXT4_BLOCK;
-        fc_ext4_put_name(block, &(struct fc_ext4_name){0}, FC_EXT4_BLOCK - TAIL_SIZE);
+        fc_ext4_put_name(block, &(struct fc_ext4_name){0}, room);
         fc_ext4_dir_tail(p, node, block);
     }
     return 0;
@@ -127,7 +128,7 @@ static int make_directory(struct fc_ext4_planner *p, struct fc_ext4_node *node, 
     uint64_t bytes;
     size_t n = collect_names(p, node, names, &bytes);
 
-    if (bytes + 24 <= FC_EXT4_BLOCK - TAIL_SIZE) /* "." and ".." take 24 */
+    if (bytes + 24 <= fc_ext4_dir_room(p)) /* "." and ".." take 24 */
         return make_linear(p, node, parent_of(p, node), names, n);
     return fc_ext4_make_htree(p, node, parent_of(p, node), names, n);
 }

@@ -47,7 +47,8 @@ static int add_block(struct fc_ext4_planner *p, const struct fc_ext4_node *node,
     size_t tail = sizeof(struct ext3_extent_header) + LEAF_ENTRIES * sizeof(struct ext3_extent);
     uint32_t crc = ext2fs_crc32c_le(fc_ext4_ino_seed(p, node->ino), block, tail);
 
-    memcpy(block + tail, &crc, sizeof(crc));
+    if (p->csum)
+        memcpy(block + tail, &crc, sizeof(crc));
     return fc_image_add_memory(p->image, at * FC_EXT4_BLOCK, block, FC_EXT4_BLOCK);
 }
 

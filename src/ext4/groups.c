@@ -146,7 +146,7 @@ static void fill_descriptor(const struct fc_ext4_planner *p, struct ext4_group_d
 
 static int emit_block_bitmap(struct fc_ext4_planner *p, struct ext4_group_desc *d, uint32_t g, const unsigned char *map)
 {
-    uint32_t crc = ext2fs_crc32c_le(p->csum_seed, map, FC_EXT4_GROUP_BLOCKS / 8);
+    uint32_t crc = p->csum ? ext2fs_crc32c_le(p->csum_seed, map, FC_EXT4_GROUP_BLOCKS / 8) : 0;
 
     d->bg_block_bitmap_csum_lo = (uint16_t)crc;
     d->bg_block_bitmap_csum_hi = (uint16_t)(crc >> 16);
@@ -155,7 +155,7 @@ static int emit_block_bitmap(struct fc_ext4_planner *p, struct ext4_group_desc *
 
 static int emit_inode_bitmap(struct fc_ext4_planner *p, struct ext4_group_desc *d, uint32_t g, const unsigned char *map)
 {
-    uint32_t crc = ext2fs_crc32c_le(p->csum_seed, map, p->layout.inodes_per_group / 8);
+    uint32_t crc = p->csum ? ext2fs_crc32c_le(p->csum_seed, map, p->layout.inodes_per_group / 8) : 0;
 
     d->bg_inode_bitmap_csum_lo = (uint16_t)crc;
     d->bg_inode_bitmap_csum_hi = (uint16_t)(crc >> 16);
@@ -188,20 +188,48 @@ static int emit_bitmaps(struct fc_ext4_planner *p, struct ext4_group_desc *descr
     return r;
 }
 
+/* The sum that descriptors had before metadata_csum: CRC-16 of polynomial 0x8005, bits reversed. */
+static uint16_t crc16(uint16_t crc, const void *data, size_t length)
+{
+    const unsigned char *at = data;
+
+    for (size_t i = 0; i < length; i++) {
+        crc ^= at[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = (uint16_t)(crc >> 1 ^ (crc & 1 ? 0xa001 : 0));
+    }
+    return crc;
+}
+
+/* Sum descriptor @g, and put it where it stands: the short ones (without 64bit) are the front half of the long. */
+static void pack_descriptor(const struct fc_ext4_planner *p, struct ext4_group_desc *all, uint32_t g)
+{
+    uint32_t size = fc_ext4_desc_size(p), crc;
+    struct ext4_group_desc d = all[g];
+
+    if (p->csum) {
+        crc = ext2fs_crc32c_le(p->csum_seed, (unsigned char *)&g, sizeof(g));
+        crc = ext2fs_crc32c_le(crc, (unsigned char *)&d, size);
+    } else {
+        crc = crc16(0xffff, p->uuid, sizeof(p->uuid));
+        crc = crc16((uint16_t)crc, &g, sizeof(g));
+        crc = crc16((uint16_t)crc, &d, offsetof(struct ext4_group_desc, bg_checksum));
+    }
+    d.bg_checksum = (uint16_t)crc;
+    memset(&all[g], 0, sizeof(d));
+    memcpy((unsigned char *)all + (size_t)g * size, &d, size);
+}
+
 static int emit_groups(struct fc_ext4_planner *p, struct use *u)
 {
     const struct fc_ext4_layout *l = &p->layout;
-    struct ext4_group_desc *d = fc_image_alloc(p->image, (size_t)l->gdt_blocks * FC_EXT4_BLOCK);
+    struct ext4_group_desc *d = fc_image_alloc(p->image, (size_t)l->n_groups * sizeof(*d) + FC_EXT4_BLOCK);
 
     if (!d || mark_blocks(p, u) < 0 || mark_inodes(p, u) < 0 || emit_bitmaps(p, d, u) < 0)
         return -ENOMEM;
     count_directories(p, d);
-    for (uint32_t g = 0; g < l->n_groups; g++) {
-        uint32_t crc = ext2fs_crc32c_le(p->csum_seed, (unsigned char *)&g, sizeof(g));
-
-        crc = ext2fs_crc32c_le(crc, (unsigned char *)&d[g], sizeof(d[g]));
-        d[g].bg_checksum = (uint16_t)crc;
-    }
+    for (uint32_t g = 0; g < l->n_groups; g++)
+        pack_descriptor(p, d, g);
     return fc_ext4_emit_supers(p, d);
 }
 

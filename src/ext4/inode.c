@@ -25,15 +25,25 @@ static uint32_t put_time(struct fc_ext4_planner *p, struct timespec t, uint32_t 
     return (uint32_t)sec;
 }
 
+/* Times that are later than the clock of SOURCE_DATE_EPOCH become its own, where that is asked for. */
+static struct timespec clamped(const struct fc_ext4_planner *p, struct timespec t)
+{
+    bool later = t.tv_sec > p->options.epoch || (t.tv_sec == p->options.epoch && t.tv_nsec > 0);
+
+    if (p->options.clamp_times && later)
+        return (struct timespec){.tv_sec = p->options.epoch};
+    return t;
+}
+
 static void put_times(struct fc_ext4_planner *p, struct ext2_inode_large *to, const struct fc_snap_inode *s)
 {
     bool large = p->options.inode_size > EXT2_GOOD_OLD_INODE_SIZE;
 
-    to->i_atime = put_time(p, s->atime, large ? &to->i_atime_extra : NULL);
-    to->i_mtime = put_time(p, s->mtime, large ? &to->i_mtime_extra : NULL);
-    to->i_ctime = put_time(p, s->ctime, large ? &to->i_ctime_extra : NULL);
+    to->i_atime = put_time(p, clamped(p, s->atime), large ? &to->i_atime_extra : NULL);
+    to->i_mtime = put_time(p, clamped(p, s->mtime), large ? &to->i_mtime_extra : NULL);
+    to->i_ctime = put_time(p, clamped(p, s->ctime), large ? &to->i_ctime_extra : NULL);
     if (large)
-        to->i_crtime = put_time(p, s->crtime, &to->i_crtime_extra);
+        to->i_crtime = put_time(p, clamped(p, s->crtime), &to->i_crtime_extra);
 }
 
 static void put_rdev(struct ext2_inode_large *to, uint32_t major, uint32_t minor)
@@ -145,7 +155,7 @@ static int fill_table(struct fc_ext4_planner *p, unsigned char *table)
            sizeof(p->journal_root));
     if (fc_ext4_emit_resize(p, (void *)(table + (size_t)(EXT2_RESIZE_INO - 1) * size)) < 0)
         return -ENOMEM;
-    for (uint32_t ino = 1; ino <= p->last_ino; ino++)
+    for (uint32_t ino = 1; p->csum && ino <= p->last_ino; ino++)
         put_checksum(p, (void *)(table + (size_t)(ino - 1) * size), ino);
     return 0;
 }

@@ -7,7 +7,6 @@
 #include "base/buf.h"
 #include "ext4/plan.h"
 
-#define DESC_PER_BLOCK (FC_EXT4_BLOCK / 64u)
 #define RESERVED_MOST 1024u /* descriptor blocks that the resize inode can name */
 /* Groups that are added later get as many inodes as the first ones: one for 64 KiB at least. */
 #define GROUP_INODES_LEAST 2048u
@@ -42,11 +41,12 @@ uint64_t fc_ext4_group_overhead(const struct fc_ext4_layout *l, uint32_t group)
  * Room for 64 times as many groups as there are, in steps of powers of two, so that images of nearly the same size have
  * their metadata in the same places. With @like as much as there: then all stays where it is.
  */
-static void size_descriptors(struct fc_ext4_layout *l, const struct fc_ext4_layout *like)
+static void size_descriptors(struct fc_ext4_layout *l, const struct fc_ext4_layout *like, uint32_t desc_size)
 {
     uint32_t total = like ? like->gdt_blocks + like->reserved_gdt : GDT_BLOCKS_LEAST;
+    uint32_t per_block = FC_EXT4_BLOCK / desc_size;
 
-    l->gdt_blocks = (l->n_groups + DESC_PER_BLOCK - 1) / DESC_PER_BLOCK;
+    l->gdt_blocks = (l->n_groups + per_block - 1) / per_block;
     while (total < (like ? l->gdt_blocks : l->n_groups) && total < l->gdt_blocks + RESERVED_MOST)
         total *= 2;
     l->reserved_gdt = total - l->gdt_blocks < RESERVED_MOST ? total - l->gdt_blocks : RESERVED_MOST;
@@ -129,7 +129,7 @@ int fc_ext4_layout(struct fc_ext4_planner *p, uint64_t n_blocks, uint64_t n_inod
     fc_ext4_layout_release(l);
     l->n_blocks = n_blocks;
     l->n_groups = (uint32_t)((n_blocks + FC_EXT4_GROUP_BLOCKS - 1) / FC_EXT4_GROUP_BLOCKS);
-    size_descriptors(l, like);
+    size_descriptors(l, like, fc_ext4_desc_size(p));
     if (like)
         l->inodes_per_group = like->inodes_per_group;
     else

@@ -33,9 +33,11 @@ static int check_options(struct fc_ext4_planner *p)
     if (o->reserved_permille > RESERVED_PERMILLE_MOST)
         return fc_fail(p->err, EINVAL, "at most half of an image can be reserved for root");
     if (o->journal == FC_EXT4_JOURNAL_SIZE && o->journal_bytes < JOURNAL_LEAST)
-        return fc_fail(p->err, EINVAL, "a journal has at least %u bytes", JOURNAL_LEAST);
+        return fc_fail(p->err, EINVAL, "a journal of %llu bytes is too small: ext4 wants %u (4 MiB) or none",
+                       (unsigned long long)o->journal_bytes, JOURNAL_LEAST);
     if (o->journal == FC_EXT4_JOURNAL_SIZE && o->journal_bytes / FC_EXT4_BLOCK > 10240000)
-        return fc_fail(p->err, EINVAL, "a journal has at most 10,240,000 blocks");
+        return fc_fail(p->err, EINVAL, "a journal of %llu bytes is too large: it can have %llu (10,240,000 blocks)",
+                       (unsigned long long)o->journal_bytes, 10240000ull * FC_EXT4_BLOCK);
     if (o->n_inodes > UINT32_MAX || o->free_bytes > UINT64_C(1) << 44)
         return fc_fail(p->err, EINVAL, "more inodes or free space than ext4 can have in 16 TiB");
     if (o->epoch < 0 || o->epoch > INT32_MAX)
@@ -114,6 +116,9 @@ int fc_ext4_prepare(struct fc_ext4_planner *p)
 
     if (r < 0)
         return r;
+    r = fc_ext4_start_features(p);
+    if (r < 0)
+        return r;
     r = set_identity(p);
     if (r < 0)
         return r;
@@ -157,6 +162,7 @@ struct fc_ext4_planner fc_ext4_planner_of(const struct fc_ext4_tables *t, const 
                                     .n_extents = t->n_extents,
                                     .n_xattrs = t->n_xattrs,
                                     .n_sources = t->n_sources,
+                                    .index_fill = t->index_fill,
                                     .options = options ? *options : defaults,
                                     .err = err};
 }

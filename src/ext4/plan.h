@@ -20,6 +20,11 @@
 #define FC_EXT4_LINKS_MOST 65000u
 #define FC_EXT4_FIRST_INO 11u /* lost+found; the tree follows */
 
+/** Bits of the superblock's three words. */
+struct fc_ext4_features {
+    uint32_t compat, incompat, ro_compat;
+};
+
 /** Blocks of a file that stand together on the image. */
 struct fc_ext4_run {
     uint32_t logical, length;
@@ -96,6 +101,8 @@ struct fc_ext4_tables {
     const struct fc_snap_source *sources;
     uint32_t n_inodes, n_dentries, n_extents, n_xattrs, n_sources;
     struct fc_digest seed;
+    unsigned
+        index_fill; /**< entries in a block of a directory's index, so that few names make a deep one; 0: all there is room for */
 };
 
 /** As fc_ext4_plan(), from bare tables: what it does once it has asked the snapshot for them. */
@@ -115,7 +122,10 @@ struct fc_ext4_planner {
     const struct fc_snap_source *sources;
     uint32_t n_inodes, n_dentries, n_extents, n_xattrs, n_sources;
 
-    struct fc_ext4_options options; /**< with the defaults filled in */
+    unsigned index_fill;              /**< see struct fc_ext4_tables */
+    struct fc_ext4_options options;   /**< with the defaults filled in */
+    struct fc_ext4_features features; /**< of the profile, and what turned out to be needed */
+    bool csum;                        /**< metadata has checksums (metadata_csum) */
     uint8_t uuid[16];
     uint32_t hash_seed[4];
     uint32_t csum_seed;
@@ -153,6 +163,17 @@ struct fc_ext4_planner {
 
 /** Node numbers that are always there. */
 enum { FC_EXT4_NODE_JOURNAL, FC_EXT4_NODE_ROOT, FC_EXT4_NODE_LOST_FOUND, FC_EXT4_NODE_TREE };
+
+/* features.c */
+/** Start with the features that the profile always has. 0, or -EINVAL with words where options contradict it. */
+int fc_ext4_start_features(struct fc_ext4_planner *p);
+/**
+ * Snapshot inode @inode needs the feature @incompat, which is called @name. 0, or -EOPNOTSUPP with words where the profile
+ * lacks it: "@what without NAME, which the profile lacks".
+ */
+int fc_ext4_need(struct fc_ext4_planner *p, uint32_t inode, uint32_t incompat, const char *name, const char *what);
+/** Put the features into the superblock. When all else is known. */
+void fc_ext4_set_features(const struct fc_ext4_planner *p, struct ext2_super_block *sb);
 
 /* words.c */
 /** Fail with @code and "PATH: @what", where PATH is a name of snapshot inode @inode. Returns -@code. */
@@ -207,7 +228,9 @@ struct fc_ext4_name {
 void fc_ext4_put_name(unsigned char *at, const struct fc_ext4_name *n, unsigned rec_len);
 /** Bytes that a name of @len bytes takes. */
 static inline unsigned fc_ext4_name_size(uint32_t len) { return (len + 8 + 3) & ~3u; }
-/** Put the checksum tail into directory block @block of @node. */
+/** Bytes of a directory block that names can have. */
+static inline unsigned fc_ext4_dir_room(const struct fc_ext4_planner *p) { return FC_EXT4_BLOCK - (p->csum ? 12 : 0); }
+/** Put the checksum tail, if there is one, into directory block @block of @node. */
 void fc_ext4_dir_tail(const struct fc_ext4_planner *p, const struct fc_ext4_node *node, unsigned char *block);
 /** Build a hash tree of @n names (reordered) for directory @node. 0 or -errno with words. */
 int fc_ext4_make_htree(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint32_t parent_ino,
@@ -277,6 +300,12 @@ int fc_ext4_emit_supers(struct fc_ext4_planner *p, const void *descriptors);
 int fc_ext4_emit_journal(struct fc_ext4_planner *p);
 /** Fill the resize inode @inode and add the blocks that it consists of. 0 or -ENOMEM. */
 int fc_ext4_emit_resize(struct fc_ext4_planner *p, struct ext2_inode_large *inode);
+
+/** Bytes of a group descriptor. */
+static inline uint32_t fc_ext4_desc_size(const struct fc_ext4_planner *p)
+{
+    return p->features.incompat & EXT4_FEATURE_INCOMPAT_64BIT ? EXT2_MIN_DESC_SIZE_64BIT : EXT2_MIN_DESC_SIZE;
+}
 
 /** The checksum that things of inode @ino start from. */
 static inline uint32_t fc_ext4_ino_seed(const struct fc_ext4_planner *p, uint32_t ino)

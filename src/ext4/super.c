@@ -6,23 +6,6 @@
 
 #include "ext4/plan.h"
 
-static void set_features(const struct fc_ext4_planner *p, struct ext2_super_block *sb)
-{
-    sb->s_feature_compat =
-        EXT2_FEATURE_COMPAT_EXT_ATTR | EXT2_FEATURE_COMPAT_RESIZE_INODE | EXT2_FEATURE_COMPAT_DIR_INDEX;
-    sb->s_feature_incompat = EXT2_FEATURE_INCOMPAT_FILETYPE | EXT3_FEATURE_INCOMPAT_EXTENTS |
-                             EXT4_FEATURE_INCOMPAT_64BIT | EXT4_FEATURE_INCOMPAT_FLEX_BG;
-    sb->s_feature_ro_compat = EXT2_FEATURE_RO_COMPAT_SPARSE_SUPER | EXT2_FEATURE_RO_COMPAT_LARGE_FILE |
-                              EXT4_FEATURE_RO_COMPAT_HUGE_FILE | EXT4_FEATURE_RO_COMPAT_DIR_NLINK |
-                              EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
-    if (p->options.inode_size > EXT2_GOOD_OLD_INODE_SIZE) {
-        sb->s_feature_ro_compat |= EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE;
-        sb->s_min_extra_isize = sb->s_want_extra_isize = 32;
-    }
-    if (p->journal_blocks)
-        sb->s_feature_compat |= EXT3_FEATURE_COMPAT_HAS_JOURNAL;
-}
-
 static void set_counts(const struct fc_ext4_planner *p, struct ext2_super_block *sb)
 {
     const struct fc_ext4_layout *l = &p->layout;
@@ -41,7 +24,7 @@ static void set_counts(const struct fc_ext4_planner *p, struct ext2_super_block 
     sb->s_blocks_per_group = sb->s_clusters_per_group = FC_EXT4_GROUP_BLOCKS;
     sb->s_inodes_per_group = l->inodes_per_group;
     sb->s_reserved_gdt_blocks = (uint16_t)l->reserved_gdt;
-    sb->s_desc_size = sizeof(struct ext4_group_desc);
+    sb->s_desc_size = p->features.incompat & EXT4_FEATURE_INCOMPAT_64BIT ? (uint16_t)fc_ext4_desc_size(p) : 0;
     sb->s_log_groups_per_flex = 4;
     sb->s_overhead_clusters = (uint32_t)(p->journal_blocks); /* what statfs never counts as the user's */
     for (size_t i = 0; i < l->n_fixed; i++)
@@ -66,7 +49,7 @@ static void fill_super(const struct fc_ext4_planner *p, struct ext2_super_block 
     uint32_t epoch = (uint32_t)p->options.epoch;
 
     set_counts(p, sb);
-    set_features(p, sb);
+    fc_ext4_set_features(p, sb);
     set_journal(p, sb);
     sb->s_magic = EXT2_SUPER_MAGIC;
     sb->s_state = EXT2_VALID_FS;
@@ -82,7 +65,8 @@ static void fill_super(const struct fc_ext4_planner *p, struct ext2_super_block 
     sb->s_def_hash_version = EXT2_HASH_HALF_MD4;
     sb->s_flags = EXT2_FLAGS_SIGNED_HASH;
     sb->s_default_mount_opts = EXT2_DEFM_XATTR_USER | EXT2_DEFM_ACL;
-    sb->s_checksum_type = EXT2_CRC32C_CHKSUM;
+    sb->s_checksum_type = p->csum ? EXT2_CRC32C_CHKSUM : 0;
+    sb->s_checksum_seed = p->features.incompat & EXT4_FEATURE_INCOMPAT_CSUM_SEED ? p->csum_seed : 0;
 }
 
 int fc_ext4_emit_supers(struct fc_ext4_planner *p, const void *descriptors)
@@ -103,7 +87,8 @@ int fc_ext4_emit_supers(struct fc_ext4_planner *p, const void *descriptors)
         sb = (void *)(block + (g == 0 ? SUPERBLOCK_OFFSET : 0)); /* the first leaves room for a boot sector */
         *sb = first;
         sb->s_block_group_nr = (uint16_t)g;
-        sb->s_checksum = ext2fs_crc32c_le(~0u, (unsigned char *)sb, offsetof(struct ext2_super_block, s_checksum));
+        if (p->csum)
+            sb->s_checksum = ext2fs_crc32c_le(~0u, (unsigned char *)sb, offsetof(struct ext2_super_block, s_checksum));
         if (fc_image_add_memory(p->image, start, block, FC_EXT4_BLOCK) < 0 ||
             fc_image_add_memory(p->image, start + FC_EXT4_BLOCK, descriptors,
                                 (uint64_t)p->layout.gdt_blocks * FC_EXT4_BLOCK) < 0)

@@ -1,0 +1,138 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# freeze: features of ext4 and the options that choose them, judged by e2fsprogs and the kernel.
+load ../lib/common
+
+setup() {
+    enter_workdir
+    fccompose init -q builtin:busybox
+    fccompose write /etc/hostname web
+}
+teardown() { leave_workdir; }
+
+# The features that dumpe2fs sees, in its order.
+features_of() { dumpe2fs -h "$1" 2>/dev/null | sed -n 's/^Filesystem features: *//p'; }
+
+# Mount IMAGE on $WORK/mnt, as its guest would.
+mount_image() {
+    mkdir -p mnt
+    mount -o "loop,${2:-rw}" "$1" mnt
+}
+
+@test "--profile: just these features, clean to e2fsck, and the kernel writes to it" {
+    base='has_journal ext_attr resize_inode dir_index filetype extent'
+    tail='flex_bg sparse_super large_file huge_file dir_nlink extra_isize'
+    declare -A want=(
+        [5.10]="$base 64bit $tail metadata_csum"
+        [6.1]="$base 64bit flex_bg metadata_csum_seed ${tail#flex_bg } metadata_csum"
+        [6.18]="$base 64bit flex_bg metadata_csum_seed ${tail#flex_bg } metadata_csum"
+        [compat]="$base flex_bg sparse_super large_file huge_file uninit_bg dir_nlink extra_isize"
+    )
+    for profile in 5.10 6.1 6.18 compat; do
+        fccompose freeze -q --profile $profile --free 8M $profile.ext4
+        [ "$(features_of $profile.ext4)" = "${want[$profile]}" ] || { features_of $profile.ext4; return 1; }
+        fsck_clean $profile.ext4
+    done
+    fccompose freeze -q --free 8M default.ext4
+    cmp default.ext4 5.10.ext4
+    need_root
+    need_loop
+    for profile in 5.10 6.1 6.18 compat; do
+        image_manifest $profile.ext4 $profile.manifest
+        same_manifest 5.10.manifest $profile.manifest
+        mount_image $profile.ext4
+        dd if=/dev/urandom of=mnt/new bs=1M count=2 status=none
+        mkdir mnt/dir && rm -r mnt/etc
+        umount mnt
+        fsck_clean $profile.ext4
+    done
+}
+
+@test "--profile compat over many groups and large directories" {
+    mkdir -p tree/many tree/pack
+    (cd tree/many && seq -f 'a-name-of-some-length-%05g' 3000 | xargs touch)
+    for i in $(seq 20); do head -c 9000000 /dev/urandom >tree/pack/$i; done
+    tar -C tree --format=pax -cf t.tar .
+    fccompose freeze -q -l t.tar --profile compat --size 700M o.ext4
+    fsck_clean o.ext4
+    need_root
+    need_loop
+    image_manifest o.ext4 o.manifest
+    manifest tree >want.manifest
+    same_manifest want.manifest o.manifest
+}
+
+@test "a profile that is none, and a journal out of bounds, are told in words" {
+    run fccompose freeze --profile 7.0 o.ext4
+    [ "$status" -eq 2 ]
+    [[ $output == *"--profile: 7.0: expected 5.10, 6.1, 6.18 or compat"* ]]
+    run fccompose freeze --journal 0 o.ext4
+    [ "$status" -eq 1 ]
+    [[ $output == *"too small"*4194304* ]]
+    run fccompose freeze --journal 4194303 o.ext4
+    [ "$status" -eq 1 ]
+    run fccompose freeze --journal 40G o.ext4
+    [ "$status" -eq 1 ]
+    [[ $output == *"too large"* ]]
+    run fccompose freeze --no-journal --journal 8M o.ext4
+    [ "$status" -eq 2 ]
+    [[ $output == *contradict* ]]
+    [ ! -e o.ext4 ]
+}
+
+@test "--journal: the least, one of several extents, none" {
+    fccompose freeze -q --journal 4M least.ext4
+    fsck_clean least.ext4
+    dumpe2fs least.ext4 2>/dev/null | grep -q 'Total journal blocks: *1024'
+    fccompose freeze -q --journal 300M large.ext4
+    fsck_clean large.ext4
+    dumpe2fs large.ext4 2>/dev/null | grep -q 'Total journal blocks: *76800'
+    fccompose freeze -q --journal none none.ext4
+    fsck_clean none.ext4
+    [[ $(features_of none.ext4) != *journal* ]]
+    fccompose freeze -q --no-journal same.ext4
+    cmp none.ext4 same.ext4
+    need_root
+    need_loop
+    for i in least large none; do
+        mount_image $i.ext4
+        rm mnt/etc/hostname
+        umount mnt
+        fsck_clean $i.ext4
+    done
+}
+
+@test "--inodes auto is the default, N is at least N" {
+    fccompose freeze -q a.ext4
+    fccompose freeze -q --inodes auto b.ext4
+    cmp a.ext4 b.ext4
+    fccompose freeze -q --inodes 5000 c.ext4
+    fsck_clean c.ext4
+    [ "$(dumpe2fs -h c.ext4 2>/dev/null | awk '/^Inode count/ { print $3 }')" -ge 5000 ]
+    run fccompose freeze --inodes some d.ext4
+    [ "$status" -eq 2 ]
+}
+
+@test "--clamp-mtime: later times become SOURCE_DATE_EPOCH, earlier ones stay" {
+    mkdir tree
+    touch -d @1000000000.5 tree/before
+    touch -d @1500000000 tree/same
+    touch -d @1500000000.000000001 tree/after
+    touch -d @1700000000 tree/long-after
+    tar -C tree --format=pax -cf t.tar .
+    run env -u SOURCE_DATE_EPOCH fccompose freeze --clamp-mtime -l t.tar o.ext4
+    [ "$status" -eq 2 ]
+    [[ $output == *SOURCE_DATE_EPOCH* ]]
+    SOURCE_DATE_EPOCH=1500000000 fccompose freeze -q --clamp-mtime -l t.tar o.ext4
+    fsck_clean o.ext4
+    # shellcheck disable=SC2013
+    for f in before same after long-after /; do
+        debugfs -R "stat $f" o.ext4 2>/dev/null | sed -n 's/^ *\(.*time\): 0x\([0-9a-f]*\):\([0-9a-f]*\).*/\1 \2 \3/p' >times
+        [ "$(wc -l <times)" -eq 4 ]
+        while read -r which sec extra; do
+            [ $((16#$sec)) -le 1500000000 ]
+            if [ $f != before ]; then [ $((16#$sec)) -eq 1500000000 ] && [ $((16#$extra)) -eq 0 ]; fi
+        done <times
+    done
+    debugfs -R 'stat before' o.ext4 2>/dev/null | grep -q 'mtime: 0x3b9aca00:77359400'
+}
