@@ -82,7 +82,7 @@ int fc_ext4_attr_from(const struct fc_xattr *x, struct fc_arena *arena, struct f
     return -EOPNOTSUPP;
 }
 
-/* The hash of name and value that ext4 keeps in block entries; names count as signed bytes, as on x86 ever since. */
+/* The hash of name and value that ext4 keeps in block entries, and wherever the value is in another inode; names count as signed bytes, as on x86 ever since. */
 static uint32_t entry_hash(const struct fc_ext4_attr *a, const unsigned char *padded, size_t padded_size)
 {
     uint32_t hash = 0, word;
@@ -101,15 +101,21 @@ bool fc_ext4_attr_put(struct fc_ext4_attr_area *area, const struct fc_ext4_attr 
     struct ext2_ext_attr_entry e = {.e_name_len = (uint8_t)a->len, .e_name_index = a->index};
     size_t entry_size = sizeof(e) + ((a->len + 3) & ~(size_t)3), padded = (a->size + 3) & ~(size_t)3;
 
-    if (a->size > FC_EXT4_BLOCK || area->front + entry_size + padded + 4 > area->back)
+    if (a->value_ino)
+        padded = 0;
+    if (padded > FC_EXT4_BLOCK || area->front + entry_size + padded + 4 > area->back)
         return false;
     area->back -= padded;
-    if (a->size) {
+    if (padded) {
         memcpy(area->base + area->back, a->value, a->size);
         e.e_value_offs = (uint16_t)area->back;
     }
     e.e_value_size = (uint32_t)a->size;
-    e.e_hash = area->hashed ? entry_hash(a, area->base + area->back, padded) : 0;
+    e.e_value_inum = a->value_ino;
+    if (a->value_ino)
+        e.e_hash = entry_hash(a, (const unsigned char *)&a->value_hash, sizeof(a->value_hash));
+    else if (area->hashed)
+        e.e_hash = entry_hash(a, area->base + area->back, padded);
     memcpy(area->base + area->front, &e, sizeof(e));
     memcpy(area->base + area->front + sizeof(e), a->name, a->len);
     area->front += entry_size;

@@ -93,6 +93,8 @@ int fc_ext4_number_edited(struct fc_ext4_planner *p)
         use_number_of(p, n, node);
         match_copies(p, n->source, base->nodes[node].source);
     }
+    for (size_t i = 0; i < base->n_ea_values; i++) /* theirs as long as there is an attribute of that value */
+        fc_ext4_set_bits(p->ino_used, base->ea_values[i].ino, (uint64_t)base->ea_values[i].ino + 1);
     p->last_ino = FC_EXT4_FIRST_INO;
     p->next_ino = FC_EXT4_FIRST_INO + 1;
     for (size_t k = FC_EXT4_NODE_TREE; k < p->n_nodes; k++) {

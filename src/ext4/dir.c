@@ -159,7 +159,7 @@ int fc_ext4_make_directories(struct fc_ext4_planner *p)
         return fc_ext4_no_memory(p);
     for (size_t k = FC_EXT4_NODE_ROOT; k < p->n_nodes; k++) {
         struct fc_ext4_node *node = &p->nodes[k];
-        uint32_t mode = node->source == FC_TREE_NONE ? S_IFDIR : p->inodes[node->source].mode;
+        uint32_t mode = fc_ext4_node_mode(p, node);
         int r = S_ISDIR(mode) ? make_directory(p, node, names) : S_ISLNK(mode) ? make_symlink(p, node) : 0;
 
         if (r < 0)

@@ -167,7 +167,7 @@ static void count_directories(const struct fc_ext4_planner *p, struct ext4_group
     for (size_t k = FC_EXT4_NODE_ROOT; k < p->n_nodes; k++) {
         const struct fc_ext4_node *node = &p->nodes[k];
 
-        if (node->source == FC_TREE_NONE || S_ISDIR(p->inodes[node->source].mode))
+        if (S_ISDIR(fc_ext4_node_mode(p, node)))
             descriptors[(node->ino - 1) / p->layout.inodes_per_group].bg_used_dirs_count++;
     }
 }

@@ -57,7 +57,7 @@ static void put_rdev(struct ext2_inode_large *to, uint32_t major, uint32_t minor
 static void put_sizes(struct fc_ext4_planner *p, struct ext2_inode_large *to, const struct fc_ext4_node *node,
                       uint64_t size)
 {
-    uint64_t sectors = (uint64_t)node->n_trees + (node->xattr_block != 0);
+    uint64_t sectors = (uint64_t)node->n_trees + (node->xattr_block != 0) + node->ea_blocks;
 
     for (uint32_t i = 0; i < node->n_runs; i++)
         sectors += p->runs[node->first_run + i].length;
@@ -77,6 +77,8 @@ static int put_content(struct fc_ext4_planner *p, struct ext2_inode_large *to, c
         size = S_ISREG(s->mode) || S_ISLNK(s->mode) ? s->size : 0;
     if (node == &p->nodes[FC_EXT4_NODE_JOURNAL])
         size = p->journal_blocks * FC_EXT4_BLOCK;
+    if (node->ea_value)
+        size = p->ea_values[node->ea_value - 1].size;
     put_sizes(p, to, node, size);
     if (s && (S_ISBLK(s->mode) || S_ISCHR(s->mode))) {
         put_rdev(to, s->rdev_major, s->rdev_minor);
@@ -99,6 +101,15 @@ static void put_links(struct ext2_inode_large *to, const struct fc_ext4_node *no
     to->i_links_count = links <= FC_EXT4_LINKS_MOST ? (uint16_t)links : 1; /* dir_nlink: 1 says "many" */
 }
 
+/* An attribute's value: times hold its hash and the upper half of the reference count, the version the lower. */
+static void put_value_fields(struct ext2_inode_large *to, const struct fc_ext4_ea_value *value)
+{
+    to->i_flags |= EXT4_EA_INODE_FL;
+    to->i_atime = value->hash;
+    to->i_atime_extra = to->i_ctime = to->i_ctime_extra = 0;
+    to->osd1.linux1.l_i_version = value->refcount;
+}
+
 static void put_checksum(const struct fc_ext4_planner *p, struct ext2_inode_large *to, uint32_t ino)
 {
     uint32_t crc = ext2fs_crc32c_le(fc_ext4_ino_seed(p, ino), (unsigned char *)to, p->options.inode_size);
@@ -111,7 +122,7 @@ static void put_checksum(const struct fc_ext4_planner *p, struct ext2_inode_larg
 static int put_node(struct fc_ext4_planner *p, unsigned char *at, const struct fc_ext4_node *node)
 {
     const struct fc_snap_inode *s = node->source == FC_TREE_NONE ? NULL : &p->inodes[node->source];
-    struct fc_snap_inode own = {.mode = node->ino == EXT2_JOURNAL_INO ? S_IFREG | 0600 : S_IFDIR | 0700};
+    struct fc_snap_inode own = {.mode = fc_ext4_node_mode(p, node)};
     struct ext2_inode_large *to = (void *)at;
 
     own.atime.tv_sec = own.mtime.tv_sec = own.ctime.tv_sec = own.crtime.tv_sec = p->options.epoch;
@@ -135,6 +146,8 @@ static int put_node(struct fc_ext4_planner *p, unsigned char *at, const struct f
     if (node->body_xattrs)
         memcpy(at + EXT2_GOOD_OLD_INODE_SIZE + EXTRA_ISIZE, node->body_xattrs,
                p->options.inode_size - EXT2_GOOD_OLD_INODE_SIZE - EXTRA_ISIZE);
+    if (node->ea_value)
+        put_value_fields(to, &p->ea_values[node->ea_value - 1]);
     return put_content(p, to, node, s == &own ? NULL : s);
 }
 

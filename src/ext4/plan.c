@@ -180,6 +180,7 @@ void fc_ext4_planner_release(struct fc_ext4_planner *p)
     free(p->ino_used);
     free(p->data_order);
     free(p->xattr_blocks);
+    free(p->ea_values);
     free(p->runs);
     free(p->trees);
 }

@@ -39,7 +39,9 @@ struct fc_ext4_node {
     uint32_t content_blocks;    /**< blocks at @content */
     unsigned char *content;     /**< directory blocks, long symlink text; owned by the image */
     unsigned char *body_xattrs; /**< what follows the fixed fields in the inode, or NULL */
-    uint32_t xattr_block;       /**< 1 + index of its xattr block, 0: none */
+    uint32_t ea_value;          /**< 1 + index of the attribute value that is its content, 0: none */
+    uint32_t ea_blocks;   /**< blocks of the values that its attributes have in other inodes: i_blocks counts them */
+    uint32_t xattr_block; /**< 1 + index of its xattr block, 0: none */
     uint32_t first_run, n_runs;
     uint32_t first_tree, n_trees; /**< blocks of its extent tree */
     uint32_t base; /**< its node in the unedited stack's plan, whose places it keeps; FC_TREE_NONE: none */
@@ -52,6 +54,14 @@ struct fc_ext4_xattr_block {
     uint64_t physical; /**< 0: not placed yet */
     uint32_t refcount;
     uint32_t base; /**< 1 + index of the base's block with the same bytes, 0: none */
+};
+
+/** An attribute's value that is too large for inode and block: content of an inode of its own, for all that have the same. */
+struct fc_ext4_ea_value {
+    unsigned char *content; /**< padded to whole blocks */
+    uint32_t ino, size, hash, refcount;
+    uint32_t node; /**< the node that it is the content of */
+    uint32_t base; /**< the base's node of the same value, or FC_TREE_NONE */
 };
 
 /** Blocks that stand together. */
@@ -148,6 +158,8 @@ struct fc_ext4_planner {
 
     struct fc_ext4_xattr_block *xattr_blocks;
     size_t n_xattr_blocks, xattr_blocks_cap;
+    struct fc_ext4_ea_value *ea_values;
+    size_t n_ea_values, ea_values_cap;
 
     struct fc_ext4_layout layout;
     uint64_t journal_blocks;
@@ -212,7 +224,10 @@ int fc_ext4_make_nodes(struct fc_ext4_planner *p);
 struct fc_ext4_node *fc_ext4_node_for_name(struct fc_ext4_planner *p, uint32_t inode);
 
 /* xattr.c */
-/** Encode the attributes of every node: into the inode, then into a block. 0 or -errno with words. */
+/**
+ * Encode the attributes of every node: into the inode, then into a block, and values that find no room there into inodes
+ * of their own, which become nodes. 0 or -errno with words.
+ */
 int fc_ext4_make_xattrs(struct fc_ext4_planner *p);
 
 /* dir.c, htree.c */
@@ -305,6 +320,14 @@ int fc_ext4_emit_resize(struct fc_ext4_planner *p, struct ext2_inode_large *inod
 static inline uint32_t fc_ext4_desc_size(const struct fc_ext4_planner *p)
 {
     return p->features.incompat & EXT4_FEATURE_INCOMPAT_64BIT ? EXT2_MIN_DESC_SIZE_64BIT : EXT2_MIN_DESC_SIZE;
+}
+
+/** Type and permissions of the inode that @node becomes. */
+static inline uint32_t fc_ext4_node_mode(const struct fc_ext4_planner *p, const struct fc_ext4_node *node)
+{
+    if (node->source != FC_TREE_NONE)
+        return p->inodes[node->source].mode;
+    return node->ino == EXT2_JOURNAL_INO || node->ea_value ? LINUX_S_IFREG | 0600 : LINUX_S_IFDIR | 0700;
 }
 
 /** The checksum that things of inode @ino start from. */

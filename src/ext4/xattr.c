@@ -13,9 +13,11 @@
 
 /* What the loop over all inodes keeps. */
 struct work {
-    struct fc_ext4_attr *attrs;
-    struct fc_arena arena; /* re-encoded ACLs of the inode at hand */
+    struct fc_ext4_attr *attrs, **left; /* of the inode at hand: all, and those that the inode itself has no room for */
+    size_t n_attrs;
+    struct fc_arena arena; /* its re-encoded ACLs */
     struct fc_map blocks;  /* hash of a block's bytes to its index */
+    struct fc_ext4_known_values values;
 };
 
 static int by_ext4_order(const void *a, const void *b)
@@ -60,12 +62,14 @@ static void finish_block(unsigned char *block)
     h->h_hash = hash;
 }
 
-/* Take @block, or one with the same bytes that has room for another reference, for @node. */
-static int share_block(struct fc_ext4_planner *p, struct work *w, struct fc_ext4_node *node, const unsigned char *block)
+/* Take @block, or one with the same bytes that has room for another reference, for @node. Sets *ret_new. */
+static int share_block(struct fc_ext4_planner *p, struct work *w, struct fc_ext4_node *node, const unsigned char *block,
+                       bool *ret_new)
 {
     uint64_t key = fc_hash(0, block, FC_EXT4_BLOCK) >> 1, index;
     unsigned char *copy;
 
+    *ret_new = false;
     if (fc_map_get(&w->blocks, key, &index)) {
         struct fc_ext4_xattr_block *b = &p->xattr_blocks[index];
 
@@ -75,6 +79,7 @@ static int share_block(struct fc_ext4_planner *p, struct work *w, struct fc_ext4
             return 0;
         }
     }
+    *ret_new = true;
     copy = fc_image_alloc(p->image, FC_EXT4_BLOCK);
     if (!copy || fc_grow(&p->xattr_blocks, &p->xattr_blocks_cap, p->n_xattr_blocks + 1, sizeof(*p->xattr_blocks)) < 0 ||
         fc_map_set(&w->blocks, key, p->n_xattr_blocks) < 0)
@@ -85,80 +90,149 @@ static int share_block(struct fc_ext4_planner *p, struct work *w, struct fc_ext4
     return 0;
 }
 
-/* Put what fits into the inode, in order, and move the rest to the front of @attrs. Returns the number of the rest. */
-static size_t fill_body(struct fc_ext4_planner *p, struct fc_ext4_node *node, struct fc_ext4_attr *attrs, size_t n)
+/* Put what fits into the inode, in order, and list the rest in w->left. Returns the number of the rest. */
+static size_t fill_body(struct fc_ext4_planner *p, struct work *w, struct fc_ext4_node *node)
 {
     size_t size = p->options.inode_size > BODY_AT ? p->options.inode_size - BODY_AT : 0, left = 0;
-    struct fc_ext4_attr_area area;
+    struct fc_ext4_attr_area area = {.back = size ? size - 4 : 0};
 
-    node->body_xattrs = size ? fc_image_alloc(p->image, size) : NULL;
-    if (!node->body_xattrs)
-        return n;
-    memcpy(node->body_xattrs, &(uint32_t){EXT2_EXT_ATTR_MAGIC}, 4);
-    area = (struct fc_ext4_attr_area){.base = node->body_xattrs + 4, .back = size - 4};
-    for (size_t i = 0; i < n; i++)
-        if (!fc_ext4_attr_put(&area, &attrs[i]))
-            attrs[left++] = attrs[i];
+    if (size && !node->body_xattrs)
+        node->body_xattrs = fc_image_alloc(p->image, size);
+    if (node->body_xattrs) {
+        memset(node->body_xattrs, 0, size);
+        memcpy(node->body_xattrs, &(uint32_t){EXT2_EXT_ATTR_MAGIC}, 4);
+        area.base = node->body_xattrs + 4;
+    }
+    for (size_t i = 0; i < w->n_attrs; i++)
+        if (!area.base || !fc_ext4_attr_put(&area, &w->attrs[i]))
+            w->left[left++] = &w->attrs[i];
     if (!area.front) /* nothing fitted */
         node->body_xattrs = NULL;
     return left;
 }
 
-static int fill_block(struct fc_ext4_planner *p, struct work *w, struct fc_ext4_node *node, size_t n)
+/* Put the first @n attributes of w->left into @block, which is cleared first. Returns false when they do not fit. */
+static bool fill_block(struct work *w, unsigned char *block, size_t n)
 {
-    _Alignas(8) unsigned char block[FC_EXT4_BLOCK] = {0};
     struct fc_ext4_attr_area area = {
         .base = block, .front = sizeof(struct ext2_ext_attr_header), .back = FC_EXT4_BLOCK, .hashed = true};
 
+    memset(block, 0, FC_EXT4_BLOCK);
     for (size_t i = 0; i < n; i++)
-        if (!fc_ext4_attr_put(&area, &w->attrs[i]))
-            return fc_ext4_fail_at(p, node->source, EOPNOTSUPP,
-                                   "its extended attributes need more than the 4 KiB that ext4 has for them");
+        if (!fc_ext4_attr_put(&area, w->left[i]))
+            return false;
     finish_block(block);
-    return share_block(p, w, node, block);
+    return true;
+}
+
+/* Inode and block together are too small: the largest value of those that found no room goes elsewhere. */
+static int move_largest(struct fc_ext4_planner *p, struct work *w, const struct fc_ext4_node *node, size_t n_left)
+{
+    struct fc_ext4_attr *largest = NULL;
+
+    for (size_t i = 0; i < n_left; i++)
+        if (!w->left[i]->value_ino && w->left[i]->size > (largest ? largest->size : 0))
+            largest = w->left[i];
+    if (!largest)
+        return fc_ext4_fail_at(p, node->source, EOPNOTSUPP,
+                               "the names of its extended attributes need more than the 4 KiB that ext4 has for them");
+    return fc_ext4_move_value(p, &w->values, node->source, largest);
+}
+
+/* Values elsewhere are referred to by each entry; the entries of a block count once, whoever shares it. */
+static void refer_values(struct fc_ext4_planner *p, struct work *w, struct fc_ext4_node *node, size_t n_left,
+                         bool new_block)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < w->n_attrs; i++) {
+        const struct fc_ext4_attr *a = &w->attrs[i];
+        bool in_block = left < n_left && w->left[left] == a;
+
+        left += in_block;
+        if (!a->value_ino)
+            continue;
+        node->ea_blocks += (uint32_t)fc_ext4_blocks(a->size);
+        if (!in_block || new_block)
+            p->ea_values[a->value_index].refcount++;
+    }
 }
 
 static int encode_node(struct fc_ext4_planner *p, struct work *w, struct fc_ext4_node *node)
 {
-    const struct fc_snap_inode *s = &p->inodes[node->source];
+    _Alignas(8) unsigned char block[FC_EXT4_BLOCK];
+    bool new_block = false;
     size_t left;
+    int r = 0;
 
+    while (r >= 0) {
+        left = fill_body(p, w, node);
+        if (!left)
+            break;
+        if (fill_block(w, block, left)) {
+            r = share_block(p, w, node, block, &new_block);
+            break;
+        }
+        r = move_largest(p, w, node, left);
+    }
+    if (r >= 0)
+        refer_values(p, w, node, left, new_block);
+    return r;
+}
+
+/* Collect the attributes of @node in w->attrs, in ext4's order. */
+static int collect_attrs(struct fc_ext4_planner *p, struct work *w, const struct fc_ext4_node *node)
+{
+    const struct fc_snap_inode *s = &p->inodes[node->source];
+
+    w->n_attrs = 0;
     for (uint32_t i = 0; i < s->n_xattrs; i++) {
         const struct fc_xattr *x = &p->xattrs[s->first_xattr + i];
-        int r = fc_ext4_attr_from(x, &w->arena, &w->attrs[i]);
+        int r = fc_ext4_attr_from(x, &w->arena, &w->attrs[w->n_attrs++]);
 
         if (r < 0)
             return fail_attr(p, node->source, -r, x->name);
     }
-    qsort(w->attrs, s->n_xattrs, sizeof(*w->attrs), by_ext4_order);
-    left = fill_body(p, node, w->attrs, s->n_xattrs);
-    if (left)
-        return fill_block(p, w, node, left);
+    qsort(w->attrs, w->n_attrs, sizeof(*w->attrs), by_ext4_order);
     return 0;
+}
+
+static int encode_all(struct fc_ext4_planner *p, struct work *w)
+{
+    if (fc_ext4_know_values(p, &w->values) < 0)
+        return -ENOMEM;
+    for (size_t k = 0; k < p->n_nodes; k++) {
+        struct fc_ext4_node *node = &p->nodes[k];
+        int r;
+
+        if (node->source == FC_TREE_NONE || !p->inodes[node->source].n_xattrs)
+            continue;
+        r = collect_attrs(p, w, node);
+        if (r >= 0)
+            r = encode_node(p, w, node);
+        fc_arena_release(&w->arena);
+        if (r < 0)
+            return r;
+    }
+    return fc_ext4_make_value_nodes(p);
 }
 
 int fc_ext4_make_xattrs(struct fc_ext4_planner *p)
 {
     struct work w = {0};
     uint32_t most = 0;
-    int r = 0;
+    int r;
 
     for (uint32_t i = 0; i < p->n_inodes; i++)
         most = p->inodes[i].n_xattrs > most ? p->inodes[i].n_xattrs : most;
     if (!most)
         return 0;
     w.attrs = malloc(most * sizeof(*w.attrs));
-    if (!w.attrs)
-        return fc_ext4_no_memory(p);
-    for (size_t k = 0; r >= 0 && k < p->n_nodes; k++) {
-        struct fc_ext4_node *node = &p->nodes[k];
-
-        if (node->source == FC_TREE_NONE || !p->inodes[node->source].n_xattrs)
-            continue;
-        r = encode_node(p, &w, node);
-        fc_arena_release(&w.arena);
-    }
+    w.left = malloc(most * sizeof(*w.left));
+    r = w.attrs && w.left ? encode_all(p, &w) : fc_ext4_no_memory(p);
     free(w.attrs);
+    free(w.left);
     fc_map_release(&w.blocks);
+    fc_ext4_known_values_release(&w.values);
     return r;
 }

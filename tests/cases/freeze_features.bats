@@ -136,3 +136,32 @@ mount_image() {
     done
     debugfs -R 'stat before' o.ext4 2>/dev/null | grep -q 'mtime: 0x3b9aca00:77359400'
 }
+
+@test "attributes up to 64 KiB: what inode and block cannot hold has inodes of its own" {
+    python3 - <<'PY'
+import io, tarfile, random
+rnd = random.Random(1)
+with tarfile.open("t.tar", "w", format=tarfile.PAX_FORMAT) as t:
+    for name, size in (("a", 5000), ("b", 65536), ("c", 65536), ("d", 10)):
+        info = tarfile.TarInfo(name)
+        value = "".join(rnd.choices("abcdefgh", k=size)) if name != "c" else same
+        same = value
+        info.pax_headers = {"SCHILY.xattr.user.large": value, "SCHILY.xattr.user.small": "s" * 30}
+        t.addfile(info)
+        open(name + ".value", "w").write(value)
+PY
+    fccompose freeze -q -l t.tar o.ext4
+    fsck_clean o.ext4
+    [[ $(features_of o.ext4) == *ea_inode* ]]
+    run fccompose freeze --profile compat -l t.tar no.ext4
+    [ "$status" -eq 1 ]
+    [[ $output == *"/a: its extended attributes need more than the 4 KiB that ext4 has for them without ea_inode, which the profile compat lacks"* ]]
+    need_root
+    need_loop
+    mount_image o.ext4 ro
+    for f in a b c d; do
+        getfattr --only-values -n user.large mnt/$f | cmp - $f.value
+        [ "$(getfattr --only-values -n user.small mnt/$f)" = ssssssssssssssssssssssssssssss ]
+    done
+    umount mnt
+}

@@ -47,7 +47,7 @@ static inline void gen_umount(void)
 static inline void compare_xattrs(const struct gen *g, const struct fc_snap_inode *s, int dir, const char *name)
 {
     char path[512], list[8192];
-    static char value[8192];
+    static char value[65536 + 1];
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
     for (uint32_t i = 0; i < s->n_xattrs; i++) {

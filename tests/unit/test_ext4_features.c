@@ -149,14 +149,148 @@ static void test_large_dir_in_full(void **state)
     gen_done(&g);
 }
 
+/* Sizes around every border, alone and with others, with and without room in the inode. */
+static void test_large_values(void **state)
+{
+    static const uint32_t inode_sizes[] = {128, 256, 512, 1024};
+    static const size_t sizes[] = {3900, 4040, 4041, 4095, 4096, 4097, 8192, 30001, 65535, 65536};
+    char name[64];
+
+    (void)state;
+    for (size_t k = 0; k < FC_LENGTH(inode_sizes); k++) {
+        struct fc_ext4_options o = {.inode_size = inode_sizes[k]};
+        struct gen g;
+
+        gen_init(&g);
+        for (size_t i = 0; i < FC_LENGTH(sizes); i++) {
+            snprintf(name, sizeof(name), "alone%zu", sizes[i]);
+            gen_xattr(&g, gen_file(&g, 0, name, 1), "user.large", sizes[i], (int)i + 1);
+            snprintf(name, sizeof(name), "dir%zu", sizes[i]);
+            gen_xattr(&g, gen_add(&g, 0, name, S_IFDIR | 0755), "trusted.large", sizes[i], (int)i + 1);
+            snprintf(name, sizeof(name), "others%zu", sizes[i]);
+            gen_file(&g, 0, name, 100000);
+            gen_xattr(&g, (uint32_t)g.n_inodes - 1, "user.a", 50, 'a');
+            gen_xattr(&g, (uint32_t)g.n_inodes - 1, "user.b", 0, 'b');
+            gen_xattr(&g, (uint32_t)g.n_inodes - 1, "user.c", sizes[i], 'c');
+            gen_xattr(&g, (uint32_t)g.n_inodes - 1, "user.d", 3000, 'd');
+            gen_xattr(&g, (uint32_t)g.n_inodes - 1, "user.e", sizes[i], 'e');
+        }
+        for (size_t m = 0; inode_sizes[k] == 128 && m < g.n_inodes; m++)
+            g.inodes[m].atime.tv_nsec = g.inodes[m].mtime.tv_nsec = g.inodes[m].ctime.tv_nsec = 0;
+        gen_judge(&g, &o);
+        assert_true(has_feature("ea_inode"));
+        gen_compare(&g);
+        gen_done(&g);
+    }
+}
+
+/* Many middling values; names alone that are too many; a value that is too large; nothing large at all. */
+static void test_many_values(void **state)
+{
+    char name[256];
+    struct gen g;
+    uint32_t i;
+
+    (void)state;
+    gen_init(&g);
+    i = gen_file(&g, 0, "many", 1);
+    for (unsigned n = 0; n < 120; n++) {
+        snprintf(name, sizeof(name), "user.%03u", n);
+        gen_xattr(&g, i, name, 100 + n, (int)n);
+    }
+    gen_judge(&g, NULL);
+    assert_true(has_feature("ea_inode"));
+    gen_compare(&g);
+    gen_done(&g);
+
+    gen_init(&g);
+    i = gen_file(&g, 0, "names", 1);
+    for (unsigned n = 0; n < 20; n++) {
+        snprintf(name, sizeof(name), "user.%0200u", n);
+        gen_xattr(&g, i, name, 8, (int)n);
+    }
+    expect_refusal(&g, 0, NULL, EOPNOTSUPP, "/names: the names of its extended attributes need more than the 4 KiB");
+    gen_done(&g);
+
+    gen_init(&g);
+    gen_xattr(&g, gen_file(&g, 0, "huge", 1), "user.huge", 65537, 'h');
+    expect_refusal(&g, 0, NULL, EOPNOTSUPP, "/huge: an extended attribute is larger than 64 KiB");
+    gen_done(&g);
+
+    gen_init(&g);
+    gen_xattr(&g, gen_file(&g, 0, "small", 1), "user.s", 4040, 's');
+    gen_judge(&g, NULL);
+    assert_false(has_feature("ea_inode"));
+    gen_done(&g);
+}
+
+/* Equal values are one inode, whichever attribute has them; blocks that say the same are shared too, up to 1024 times. */
+static void test_shared_values(void **state)
+{
+    struct fc_ext4_options o = {.free_bytes = 8 << 20, .inode_size = 128};
+    struct fc_ext4_summary few, many;
+    char path[512];
+    struct gen g;
+
+    (void)state;
+    gen_init(&g);
+    gen_xattr(&g, gen_file(&g, 0, "first", 1), "user.large", 60000, 'l');
+    few = gen_judge(&g, &o);
+    gen_done(&g);
+    gen_init(&g);
+    for (unsigned i = 0; i < 2100; i++) {
+        snprintf(path, sizeof(path), "file%u", i);
+        gen_xattr(&g, gen_add(&g, 0, path, S_IFREG | 0644), i % 7 ? "user.large" : "user.other", 60000, 'l');
+        g.inodes[g.n_inodes - 1].atime.tv_nsec = g.inodes[g.n_inodes - 1].mtime.tv_nsec = 0;
+        g.inodes[g.n_inodes - 1].ctime.tv_nsec = 0;
+    }
+    g.inodes[0].atime.tv_nsec = g.inodes[0].mtime.tv_nsec = g.inodes[0].ctime.tv_nsec = 0;
+    many = gen_judge(&g, &o);
+    assert_int_equal(many.inodes - many.free_inodes - 2100, few.inodes - few.free_inodes - 1);
+    gen_compare(&g);
+    if (!gen_mount("rw")) {
+        gen_done(&g);
+        skip();
+    }
+    for (unsigned i = 0; i < 2100; i += 3) { /* a guest removes some, and gives others another value */
+        snprintf(path, sizeof(path), "%s/file%u", gen_mount_point(), i);
+        assert_int_equal(i % 2 ? unlink(path) : lsetxattr(path, "user.large", path, 5, 0), 0);
+    }
+    gen_umount();
+    gen_run("e2fsck -fn");
+    gen_done(&g);
+}
+
+/* A file of so many names that it becomes several inodes refers to its values from each. */
+static void test_split_inode_values(void **state)
+{
+    struct gen g;
+    char name[32];
+    uint32_t i;
+
+    (void)state;
+    gen_init(&g);
+    i = gen_file(&g, 0, "first", 1);
+    gen_xattr(&g, i, "user.large", 10000, 'l');
+    gen_xattr(&g, i, "user.more", 3000, 'm');
+    for (unsigned n = 0; n < 65000 + 10; n++) {
+        snprintf(name, sizeof(name), "%u", n);
+        gen_link(&g, 0, name, i);
+    }
+    gen_judge(&g, NULL);
+    gen_compare(&g);
+    gen_done(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_large_dir),
-        cmocka_unit_test(test_too_many_names),
-        cmocka_unit_test(test_guest_adds_names),
-        cmocka_unit_test(test_large_dir_in_full),
+        cmocka_unit_test(test_large_dir),        cmocka_unit_test(test_too_many_names),
+        cmocka_unit_test(test_guest_adds_names), cmocka_unit_test(test_large_dir_in_full),
+        cmocka_unit_test(test_large_values),     cmocka_unit_test(test_many_values),
+        cmocka_unit_test(test_shared_values),    cmocka_unit_test(test_split_inode_values),
     };
 
+    cmocka_set_test_filter(getenv("FC_TEST_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
