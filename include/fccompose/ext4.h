@@ -44,6 +44,7 @@ struct fc_ext4_options {
     bool compact;   /**< place everything anew, without regard to where the unedited stack has it */
     int64_t epoch;  /**< the file system's own times (creation, write, check), seconds; SOURCE_DATE_EPOCH */
     enum fc_ext4_profile profile;
+    bool inline_data; /**< small files and directories stand in their inodes; their bytes are read while planning */
     bool clamp_times; /**< times of files that are later than @epoch become @epoch */
 };
 
@@ -62,7 +63,8 @@ struct fc_ext4_summary {
 };
 
 /**
- * Plan @snapshot as an ext4 image: every number is computed, no byte is read or written.
+ * Plan @snapshot as an ext4 image: every number is computed, no byte is read (but of small files with options->inline_data)
+ * or written.
  *
  * Inode numbers and places are a function of stack and edits: those of the unedited stack, in the order of its packs, are
  * kept; what edits delete leaves free space, what they add fills such space and then follows at the end. So images of

@@ -127,7 +127,10 @@ static int make_directory(struct fc_ext4_planner *p, struct fc_ext4_node *node, 
 {
     uint64_t bytes;
     size_t n = collect_names(p, node, names, &bytes);
+    int r = fc_ext4_inline_directory(p, node, parent_of(p, node), names, n);
 
+    if (r != 0)
+        return r < 0 ? r : 0;
     if (bytes + 24 <= fc_ext4_dir_room(p)) /* "." and ".." take 24 */
         return make_linear(p, node, parent_of(p, node), names, n);
     return fc_ext4_make_htree(p, node, parent_of(p, node), names, n);

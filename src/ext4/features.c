@@ -73,6 +73,14 @@ int fc_ext4_start_features(struct fc_ext4_planner *p)
     p->csum = p->features.ro_compat & EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
     if (o->inode_size == EXT2_GOOD_OLD_INODE_SIZE)
         p->features.ro_compat &= ~(uint32_t)EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE;
+    if (!o->inline_data)
+        return 0;
+    if (o->inode_size == EXT2_GOOD_OLD_INODE_SIZE)
+        return fc_fail(p->err, EINVAL, "inodes of 128 bytes have no room for data: inline data needs 256 or more");
+    if (!(profiles[o->profile].incompat_when_used & EXT4_FEATURE_INCOMPAT_INLINE_DATA))
+        return fc_fail(p->err, EINVAL, "inline data needs inline_data, which the profile %s lacks",
+                       profiles[o->profile].name);
+    p->features.incompat |= EXT4_FEATURE_INCOMPAT_INLINE_DATA;
     return 0;
 }
 

@@ -79,7 +79,15 @@ static int put_content(struct fc_ext4_planner *p, struct ext2_inode_large *to, c
         size = p->journal_blocks * FC_EXT4_BLOCK;
     if (node->ea_value)
         size = p->ea_values[node->ea_value - 1].size;
+    if (node->inlined && S_ISDIR(s->mode))
+        size = node->inline_size;
     put_sizes(p, to, node, size);
+    if (node->inlined) {
+        to->i_flags |= EXT4_INLINE_DATA_FL;
+        memcpy(to->i_block, node->content,
+               node->inline_size < FC_EXT4_INLINE_BLOCK ? node->inline_size : FC_EXT4_INLINE_BLOCK);
+        return 0;
+    }
     if (s && (S_ISBLK(s->mode) || S_ISCHR(s->mode))) {
         put_rdev(to, s->rdev_major, s->rdev_minor);
         return 0;
@@ -144,8 +152,7 @@ static int put_node(struct fc_ext4_planner *p, unsigned char *at, const struct f
         to->osd2.linux2.l_i_file_acl_high = (uint16_t)(block >> 32);
     }
     if (node->body_xattrs)
-        memcpy(at + EXT2_GOOD_OLD_INODE_SIZE + EXTRA_ISIZE, node->body_xattrs,
-               p->options.inode_size - EXT2_GOOD_OLD_INODE_SIZE - EXTRA_ISIZE);
+        memcpy(at + FC_EXT4_BODY_AT, node->body_xattrs, p->options.inode_size - FC_EXT4_BODY_AT);
     if (node->ea_value)
         put_value_fields(to, &p->ea_values[node->ea_value - 1]);
     return put_content(p, to, node, s == &own ? NULL : s);

@@ -125,10 +125,13 @@ int fc_ext4_prepare(struct fc_ext4_planner *p)
     r = fc_ext4_make_nodes(p);
     if (r < 0)
         return r;
-    r = fc_ext4_make_xattrs(p);
+    r = fc_ext4_make_directories(p);
     if (r < 0)
         return r;
-    return fc_ext4_make_directories(p);
+    r = fc_ext4_inline_files(p);
+    if (r < 0)
+        return r;
+    return fc_ext4_make_xattrs(p);
 }
 
 static int make(struct fc_ext4_planner *p)

@@ -18,7 +18,9 @@
 #define FC_EXT4_GROUP_BLOCKS 32768u
 #define FC_EXT4_RUN_MOST 32768u /* blocks in one initialised extent */
 #define FC_EXT4_LINKS_MOST 65000u
-#define FC_EXT4_FIRST_INO 11u /* lost+found; the tree follows */
+#define FC_EXT4_BODY_AT (EXT2_GOOD_OLD_INODE_SIZE + 32u) /* where attributes begin in an inode */
+#define FC_EXT4_INLINE_BLOCK (EXT2_N_BLOCKS * 4u)        /* bytes of data that i_block holds */
+#define FC_EXT4_FIRST_INO 11u                            /* lost+found; the tree follows */
 
 /** Bits of the superblock's three words. */
 struct fc_ext4_features {
@@ -37,15 +39,17 @@ struct fc_ext4_node {
     uint32_t source;            /**< index in the snapshot, or FC_TREE_NONE: the planner's own (journal, lost+found) */
     uint32_t links;             /**< names that refer to it; a directory: subdirectories */
     uint32_t content_blocks;    /**< blocks at @content */
-    unsigned char *content;     /**< directory blocks, long symlink text; owned by the image */
+    unsigned char *content;     /**< directory blocks, long symlink text, data in the inode; owned by the image */
     unsigned char *body_xattrs; /**< what follows the fixed fields in the inode, or NULL */
     uint32_t ea_value;          /**< 1 + index of the attribute value that is its content, 0: none */
     uint32_t ea_blocks;   /**< blocks of the values that its attributes have in other inodes: i_blocks counts them */
     uint32_t xattr_block; /**< 1 + index of its xattr block, 0: none */
     uint32_t first_run, n_runs;
     uint32_t first_tree, n_trees; /**< blocks of its extent tree */
-    uint32_t base; /**< its node in the unedited stack's plan, whose places it keeps; FC_TREE_NONE: none */
-    bool indexed;  /**< a directory with a hash tree */
+    uint32_t base;        /**< its node in the unedited stack's plan, whose places it keeps; FC_TREE_NONE: none */
+    uint16_t inline_size; /**< bytes at @content that stand in the inode, */
+    bool inlined;         /**< if they do */
+    bool indexed;         /**< a directory with a hash tree */
 };
 
 /** A block of extended attributes, shared by the inodes that have just the same. */
@@ -230,6 +234,12 @@ struct fc_ext4_node *fc_ext4_node_for_name(struct fc_ext4_planner *p, uint32_t i
  */
 int fc_ext4_make_xattrs(struct fc_ext4_planner *p);
 
+/* inline.c */
+/** Bytes of data that an inode can hold beside nothing else; 0 when it is not to. */
+uint32_t fc_ext4_inline_room(const struct fc_ext4_planner *p);
+/** Read small files into their inodes, and take them out of p->data_order. The one place where planning reads. */
+int fc_ext4_inline_files(struct fc_ext4_planner *p);
+
 /* dir.c, htree.c */
 /** Build the blocks of every directory and long symlink. 0 or -errno with words. */
 int fc_ext4_make_directories(struct fc_ext4_planner *p);
@@ -247,6 +257,9 @@ static inline unsigned fc_ext4_name_size(uint32_t len) { return (len + 8 + 3) & 
 static inline unsigned fc_ext4_dir_room(const struct fc_ext4_planner *p) { return FC_EXT4_BLOCK - (p->csum ? 12 : 0); }
 /** Put the checksum tail, if there is one, into directory block @block of @node. */
 void fc_ext4_dir_tail(const struct fc_ext4_planner *p, const struct fc_ext4_node *node, unsigned char *block);
+/** Put directory @node into its inode (@names are reordered): 1, 0 if it has no room there, or -errno with words. */
+int fc_ext4_inline_directory(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint32_t parent_ino,
+                             struct fc_ext4_name *names, size_t n);
 /** Build a hash tree of @n names (reordered) for directory @node. 0 or -errno with words. */
 int fc_ext4_make_htree(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint32_t parent_ino,
                        struct fc_ext4_name *names, size_t n);
@@ -341,7 +354,7 @@ static inline uint32_t fc_ext4_ino_seed(const struct fc_ext4_planner *p, uint32_
 /** Extents of the contents of @node that stand in sources. */
 static inline uint32_t fc_ext4_n_extents(const struct fc_ext4_planner *p, const struct fc_ext4_node *node)
 {
-    return node->source == FC_TREE_NONE ? 0 : p->inodes[node->source].n_extents;
+    return node->source == FC_TREE_NONE || node->inlined ? 0 : p->inodes[node->source].n_extents;
 }
 
 /** The number of blocks that @bytes need. */

@@ -8,8 +8,8 @@
 #include "base/map.h"
 #include "ext4/xattr.h"
 
+#define SYSTEM_INDEX 7u   /* the prefix "system." */
 #define SHARED_MOST 1024u /* references to one block, as the kernel limits them */
-#define BODY_AT (EXT2_GOOD_OLD_INODE_SIZE + 32u)
 
 /* What the loop over all inodes keeps. */
 struct work {
@@ -90,10 +90,22 @@ static int share_block(struct fc_ext4_planner *p, struct work *w, struct fc_ext4
     return 0;
 }
 
+/* What i_block has no room for. The attribute is there even when it is empty: it says that the inode has data. */
+static void put_data(struct fc_ext4_attr_area *area, const struct fc_ext4_node *node)
+{
+    struct fc_ext4_attr data = {.index = SYSTEM_INDEX, .name = "data", .len = 4};
+
+    if (node->inline_size > FC_EXT4_INLINE_BLOCK) {
+        data.value = node->content + FC_EXT4_INLINE_BLOCK;
+        data.size = node->inline_size - FC_EXT4_INLINE_BLOCK;
+    }
+    fc_ext4_attr_put(area, &data);
+}
+
 /* Put what fits into the inode, in order, and list the rest in w->left. Returns the number of the rest. */
 static size_t fill_body(struct fc_ext4_planner *p, struct work *w, struct fc_ext4_node *node)
 {
-    size_t size = p->options.inode_size > BODY_AT ? p->options.inode_size - BODY_AT : 0, left = 0;
+    size_t size = p->options.inode_size > FC_EXT4_BODY_AT ? p->options.inode_size - FC_EXT4_BODY_AT : 0, left = 0;
     struct fc_ext4_attr_area area = {.back = size ? size - 4 : 0};
 
     if (size && !node->body_xattrs)
@@ -103,6 +115,8 @@ static size_t fill_body(struct fc_ext4_planner *p, struct work *w, struct fc_ext
         memcpy(node->body_xattrs, &(uint32_t){EXT2_EXT_ATTR_MAGIC}, 4);
         area.base = node->body_xattrs + 4;
     }
+    if (node->inlined) /* comes first, so that there is room for all that the inode was found to hold */
+        put_data(&area, node);
     for (size_t i = 0; i < w->n_attrs; i++)
         if (!area.base || !fc_ext4_attr_put(&area, &w->attrs[i]))
             w->left[left++] = &w->attrs[i];
@@ -205,7 +219,8 @@ static int encode_all(struct fc_ext4_planner *p, struct work *w)
         struct fc_ext4_node *node = &p->nodes[k];
         int r;
 
-        if (node->source == FC_TREE_NONE || !p->inodes[node->source].n_xattrs)
+        w->n_attrs = 0;
+        if (!node->inlined && (node->source == FC_TREE_NONE || !p->inodes[node->source].n_xattrs))
             continue;
         r = collect_attrs(p, w, node);
         if (r >= 0)
@@ -225,10 +240,10 @@ int fc_ext4_make_xattrs(struct fc_ext4_planner *p)
 
     for (uint32_t i = 0; i < p->n_inodes; i++)
         most = p->inodes[i].n_xattrs > most ? p->inodes[i].n_xattrs : most;
-    if (!most)
+    if (!most && !p->options.inline_data)
         return 0;
-    w.attrs = malloc(most * sizeof(*w.attrs));
-    w.left = malloc(most * sizeof(*w.left));
+    w.attrs = malloc((most + 1) * sizeof(*w.attrs));
+    w.left = malloc((most + 1) * sizeof(*w.left));
     r = w.attrs && w.left ? encode_all(p, &w) : fc_ext4_no_memory(p);
     free(w.attrs);
     free(w.left);

@@ -165,3 +165,35 @@ PY
     done
     umount mnt
 }
+
+@test "--inline-data: smaller, and a guest that makes data grow out of its inode finds all of it" {
+    mkdir -p tree/d/e/f tree/empty
+    for i in 1 59 60 61 127 128 129 5000; do head -c $i /dev/urandom >tree/d/$i; done
+    for i in a b c; do echo $i >tree/d/e/f/$i; done
+    setfattr -n user.x -v 0123456789012345678901234567890 tree/d/60
+    setfattr -n user.x -v hello tree/d/e
+    tar -C tree --format=pax --xattrs -cf t.tar .
+    fccompose freeze -q -l t.tar plain.ext4
+    fccompose freeze -q --inline-data -l t.tar small.ext4
+    # 9 files and 4 directories less, and a block of attributes more
+    [ "$(stat -c %s small.ext4)" -le $(($(stat -c %s plain.ext4) - 11 * 4096)) ]
+    fsck_clean small.ext4
+    [[ $(features_of small.ext4) == *inline_data* ]]
+    for i in 60 128 61; do debugfs -R "cat d/$i" small.ext4 2>/dev/null | cmp - tree/d/$i; done
+    run fccompose freeze --inline-data --profile compat -l t.tar no.ext4
+    [ "$status" -eq 1 ]
+    [[ $output == *"inline_data, which the profile compat lacks"* ]]
+    need_root
+    need_loop
+    fccompose freeze -q --inline-data --free 4M -l t.tar o.ext4
+    manifest tree >want.manifest
+    image_manifest o.ext4 o.manifest
+    same_manifest want.manifest o.manifest
+    mount_image o.ext4
+    for i in 1 60 127 128; do echo more >>mnt/d/$i; echo more >>tree/d/$i; done
+    for d in d/e d/e/f empty; do touch mnt/$d/a-name-that-is-long-{1..9} tree/$d/a-name-that-is-long-{1..9}; done
+    setfattr -n user.y -v "$(printf 'y%.0s' {1..90})" mnt/d/60
+    diff -r --exclude lost+found tree mnt
+    umount mnt
+    fsck_clean o.ext4
+}

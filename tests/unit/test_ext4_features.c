@@ -282,6 +282,117 @@ static void test_split_inode_values(void **state)
     gen_done(&g);
 }
 
+/* Count the inodes whose data stands in them, as debugfs shows their flags. */
+static unsigned count_inline(const struct fc_ext4_summary *s)
+{
+    char line[256], flags[32];
+    unsigned n = 0;
+    FILE *f;
+
+    snprintf(line, sizeof(line), "for i in $(seq 12 %llu); do echo \"stat <$i>\"; done | debugfs -f - %s 2>/dev/null",
+             (unsigned long long)(s->inodes - s->free_inodes), gen_path());
+    f = popen(line, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        const char *at = strstr(line, "Flags: ");
+
+        if (at && sscanf(at, "Flags: %31s", flags) == 1)
+            n += (strtoul(flags, NULL, 16) & EXT4_INLINE_DATA_FL) != 0;
+    }
+    assert_int_equal(pclose(f), 0);
+    return n;
+}
+
+/* Every size up to what inodes hold and beyond, with and without attributes. */
+static void test_inline_files(void **state)
+{
+    static const uint32_t inode_sizes[] = {256, 512, 1024};
+    char name[64];
+
+    (void)state;
+    for (size_t k = 0; k < FC_LENGTH(inode_sizes); k++) {
+        struct fc_ext4_options o = {.inode_size = inode_sizes[k], .inline_data = true};
+        unsigned room = 60 + inode_sizes[k] - 160 - 28, step = k == 0 ? 1 : 7, n = 0;
+        struct fc_ext4_summary s;
+        struct gen g;
+
+        gen_init(&g);
+        for (unsigned size = 1; size <= room + 2; size++) {
+            snprintf(name, sizeof(name), "plain%u", size);
+            gen_file(&g, 0, name, size);
+            n += size <= room;
+            if (size % step)
+                continue;
+            snprintf(name, sizeof(name), "attributes%u", size);
+            gen_file(&g, 0, name, size);
+            gen_xattr(&g, (uint32_t)g.n_inodes - 1, "user.a", size % 30, 'a');
+            gen_xattr(&g, (uint32_t)g.n_inodes - 1, "user.b", size % 50, 'b');
+            n += size <= room;
+        }
+        gen_file(&g, 0, "empty", 0);
+        g.inodes[gen_add(&g, 0, "hole", S_IFREG | 0644)].size = 100;
+        s = gen_judge(&g, &o);
+        assert_int_equal(count_inline(&s), n);
+        gen_compare(&g);
+        gen_done(&g);
+    }
+}
+
+/* Names of all lengths in all numbers, so that both parts of a directory are full, short of full, and too small. */
+static void test_inline_directories(void **state)
+{
+    static const uint32_t inode_sizes[] = {256, 512, 1024};
+    char name[256];
+
+    (void)state;
+    for (size_t k = 0; k < FC_LENGTH(inode_sizes); k++) {
+        struct fc_ext4_options o = {.inode_size = inode_sizes[k], .inline_data = true, .free_bytes = 1 << 20};
+        struct fc_ext4_summary s;
+        unsigned seed = 1, n, n_empty = 0;
+        struct gen g;
+
+        gen_init(&g);
+        for (unsigned d = 0; d < 300; d++) {
+            unsigned count = d % 12;
+            uint32_t dir;
+
+            snprintf(name, sizeof(name), "dir%u", d);
+            dir = gen_add(&g, 0, name, S_IFDIR | 0755);
+            n_empty += count == 0;
+            if (d % 5 == 0)
+                gen_xattr(&g, dir, "user.a", d % 40, 'a');
+            for (unsigned i = 0; i < count; i++) {
+                seed = seed * 1103515245u + 12345u;
+                snprintf(name, sizeof(name), "%u-%0*u", i, (int)((seed >> 16) % (d % 3 ? 12 : 60)), 0);
+                gen_add(&g, dir, name, i % 3 ? S_IFDIR | 0700 : S_IFIFO | 0600);
+                n_empty += i % 3 != 0;
+            }
+        }
+        s = gen_judge(&g, &o);
+        n = count_inline(&s);
+        assert_in_range(n, n_empty + 50, n_empty + 275); /* and some of the 275 that are not empty */
+        gen_compare(&g);
+        gen_done(&g);
+    }
+}
+
+static void test_inline_refused(void **state)
+{
+    struct fc_ext4_options o = {.inline_data = true, .inode_size = 128};
+    struct gen g;
+
+    (void)state;
+    gen_init(&g);
+    gen_file(&g, 0, "f", 10);
+    expect_refusal(&g, 0, &o, EINVAL, "inodes of 128 bytes have no room for data");
+    o = (struct fc_ext4_options){.inline_data = true, .profile = FC_EXT4_PROFILE_COMPAT};
+    expect_refusal(&g, 0, &o, EINVAL, "the profile compat lacks");
+    o.profile = FC_EXT4_PROFILE_5_10;
+    assert_int_equal(ftruncate(g.source.fd, 0), 0);
+    expect_refusal(&g, 0, &o, EIO, "/f: cannot read its content");
+    gen_done(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +400,8 @@ int main(void)
         cmocka_unit_test(test_guest_adds_names), cmocka_unit_test(test_large_dir_in_full),
         cmocka_unit_test(test_large_values),     cmocka_unit_test(test_many_values),
         cmocka_unit_test(test_shared_values),    cmocka_unit_test(test_split_inode_values),
+        cmocka_unit_test(test_inline_files),     cmocka_unit_test(test_inline_directories),
+        cmocka_unit_test(test_inline_refused),
     };
 
     cmocka_set_test_filter(getenv("FC_TEST_ONLY"));
