@@ -386,6 +386,36 @@ static void test_split_links(void **state)
     gen_done(&edited);
 }
 
+/* Large attributes and data in inodes stay too: with other numbers or places than before nearly every block would differ. */
+static void test_features_stay(void **state)
+{
+    struct fc_ext4_options o = {.inline_data = true, .free_bytes = 1 << 20};
+    struct gen base, edited, *both[] = {&base, &edited};
+    struct fc_image *a, *b;
+
+    (void)state;
+    for (unsigned k = 0; k < 2; k++) {
+        char name[32];
+
+        build(both[k], 2, 60);
+        for (unsigned i = 0; i < 40; i++) {
+            snprintf(name, sizeof(name), "value%u", i);
+            gen_xattr(both[k], gen_file(both[k], 0, name, 1 + i * 5), "user.large", 5000 + i / 2,
+                      k && i == 7 ? 'n' : 'o');
+        }
+    }
+    gen_file(&edited, 0, "new", 100);
+    gen_xattr(&edited, gen_file(&edited, 0, "newer", 10000), "user.large", 9000, 'n');
+    unlink_name(&edited, find_named(&edited, find_plain(&edited)));
+    a = plan_alone(&base, &o);
+    b = judge_edited(&base, &edited, &o, NULL);
+    assert_in_range(count_different(a, b), 5, 40);
+    fc_image_free(a);
+    fc_image_free(b);
+    gen_release(&base);
+    gen_done(&edited);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_fill_then_append), cmocka_unit_test(test_many_new_inodes),
         cmocka_unit_test(test_growth),           cmocka_unit_test(test_fixed_size),
         cmocka_unit_test(test_random),           cmocka_unit_test(test_split_links),
+        cmocka_unit_test(test_features_stay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
