@@ -45,6 +45,7 @@ struct fc_ext4_options {
     int64_t epoch;  /**< the file system's own times (creation, write, check), seconds; SOURCE_DATE_EPOCH */
     enum fc_ext4_profile profile;
     bool inline_data; /**< small files and directories stand in their inodes; their bytes are read while planning */
+    bool read_only;   /**< nothing to write with: no journal, nothing free, no room to grow; compact in any case */
     bool clamp_times; /**< times of files that are later than @epoch become @epoch */
 };
 

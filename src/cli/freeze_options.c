@@ -19,6 +19,7 @@ enum {
     OPT_ALIGN,
     OPT_COMPACT,
     OPT_PROFILE,
+    OPT_READ_ONLY,
     OPT_CLAMP_MTIME,
     OPT_INLINE_DATA,
     OPT_NO_SYNC,
@@ -46,6 +47,8 @@ const struct cli_option freeze_options[] = {
     {OPT_PROFILE, 0, "profile", "5.10|6.1|6.18|compat",
      "the guest's kernel: features that it and its e2fsck know; compat: Linux 2.6.32 and e2fsck 1.42 (default 5.10)",
      0},
+    {OPT_READ_ONLY, 0, "read-only", NULL,
+     "the smallest image, which nobody can write to: no journal, nothing free, compact", 0},
     {OPT_INLINE_DATA, 0, "inline-data", NULL,
      "files and directories of up to 128 bytes (more with larger inodes) stand in their inodes", 0},
     {OPT_CLAMP_MTIME, 0, "clamp-mtime", NULL, "times of files that are later than SOURCE_DATE_EPOCH become that time",
@@ -77,6 +80,7 @@ static int take_features(const struct cli_args *args, struct fc_ext4_options *o,
 
     if (profile && fc_ext4_profile_find(profile, &o->profile) < 0)
         return cli_usage(err, "--profile: %s: expected 5.10, 6.1, 6.18 or compat", profile);
+    o->read_only = cli_has(args, OPT_READ_ONLY);
     o->inline_data = cli_has(args, OPT_INLINE_DATA);
     o->clamp_times = cli_has(args, OPT_CLAMP_MTIME);
     if (o->clamp_times && (!epoch || !*epoch))

@@ -48,7 +48,7 @@ static void print_words(const struct cli *cli, const struct freeze_request *f, c
             cli_size(room, s->free_blocks * 4096), uuid);
     cli_say(cli, "%s shared with the cache, %s copied, %.2f s", cli_size(cloned, r->result.cloned),
             cli_size(copied, r->result.copied), r->seconds);
-    if (s->free_blocks == 0)
+    if (s->free_blocks == 0 && !f->ext4.read_only)
         cli_say(cli, "full to the last block: --free N leaves the guest room to write");
     if (s->n_clamped_times)
         cli_warn("%u times are none that ext4 can hold; the nearest were taken", s->n_clamped_times);

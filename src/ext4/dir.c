@@ -59,7 +59,8 @@ static int make_linear(struct fc_ext4_planner *p, struct fc_ext4_node *node, uin
 {
     struct fc_ext4_name dots[2] = {{.name = ".", .len = 1, .ino = node->ino, .type = EXT2_FT_DIR},
                                    {.name = "..", .len = 2, .ino = parent_ino, .type = EXT2_FT_DIR}};
-    uint32_t blocks = node == &p->nodes[FC_EXT4_NODE_LOST_FOUND] ? LOST_FOUND_BLOCKS : 1;
+    bool keep_room = node == &p->nodes[FC_EXT4_NODE_LOST_FOUND] && !p->options.read_only;
+    uint32_t blocks = keep_room ? LOST_FOUND_BLOCKS : 1;
     unsigned char *block;
     unsigned at = 0, room = fc_ext4_dir_room(p);
 

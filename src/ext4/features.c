@@ -28,7 +28,8 @@
 static const struct profile {
     const char *name;
     struct fc_ext4_features always;
-    uint32_t incompat_when_used, ro_compat_read_only;
+    uint32_t incompat_when_used;
+    uint32_t ro_compat_read_only; /* for images that are not written to: the kernel then refuses to */
 } profiles[] = {
     [FC_EXT4_PROFILE_5_10] = {"5.10",
                               {COMPAT_ALWAYS, INCOMPAT_ALWAYS | EXT4_FEATURE_INCOMPAT_64BIT,
@@ -73,6 +74,10 @@ int fc_ext4_start_features(struct fc_ext4_planner *p)
     p->csum = p->features.ro_compat & EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
     if (o->inode_size == EXT2_GOOD_OLD_INODE_SIZE)
         p->features.ro_compat &= ~(uint32_t)EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE;
+    if (o->read_only) {
+        p->features.compat &= ~(uint32_t)EXT2_FEATURE_COMPAT_RESIZE_INODE;
+        p->features.ro_compat |= profiles[o->profile].ro_compat_read_only;
+    }
     if (!o->inline_data)
         return 0;
     if (o->inode_size == EXT2_GOOD_OLD_INODE_SIZE)

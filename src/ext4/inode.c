@@ -173,7 +173,7 @@ static int fill_table(struct fc_ext4_planner *p, unsigned char *table)
     memcpy(p->journal_root,
            ((struct ext2_inode_large *)(void *)(table + (size_t)(EXT2_JOURNAL_INO - 1) * size))->i_block,
            sizeof(p->journal_root));
-    if (fc_ext4_emit_resize(p, (void *)(table + (size_t)(EXT2_RESIZE_INO - 1) * size)) < 0)
+    if (fc_ext4_can_grow(p) && fc_ext4_emit_resize(p, (void *)(table + (size_t)(EXT2_RESIZE_INO - 1) * size)) < 0)
         return -ENOMEM;
     for (uint32_t ino = 1; p->csum && ino <= p->last_ino; ino++)
         put_checksum(p, (void *)(table + (size_t)(ino - 1) * size), ino);

@@ -130,10 +130,13 @@ int fc_ext4_layout(struct fc_ext4_planner *p, uint64_t n_blocks, uint64_t n_inod
     l->n_blocks = n_blocks;
     l->n_groups = (uint32_t)((n_blocks + FC_EXT4_GROUP_BLOCKS - 1) / FC_EXT4_GROUP_BLOCKS);
     size_descriptors(l, like, fc_ext4_desc_size(p));
+    if (!fc_ext4_can_grow(p))
+        l->reserved_gdt = 0;
     if (like)
         l->inodes_per_group = like->inodes_per_group;
     else
-        size_tables(l, n_inodes, p->options.inode_size, p->options.n_inodes ? 16 : GROUP_INODES_LEAST);
+        size_tables(l, n_inodes, p->options.inode_size,
+                    p->options.n_inodes || p->options.read_only ? 16 : GROUP_INODES_LEAST);
     l->table_blocks = l->inodes_per_group / (FC_EXT4_BLOCK / p->options.inode_size);
     l->n_inodes = (uint64_t)l->inodes_per_group * l->n_groups;
     l->block_bitmaps = calloc(l->n_groups, sizeof(uint64_t));

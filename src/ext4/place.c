@@ -276,7 +276,8 @@ int fc_ext4_place(struct fc_ext4_planner *p)
         p->xattr_blocks[i].physical = 0;
     if (r >= 0)
         r = place_node(p, &p->nodes[FC_EXT4_NODE_JOURNAL]);
-    p->resize_block = place_block(p, p->base ? p->base->resize_block : 0);
+    if (fc_ext4_can_grow(p))
+        p->resize_block = place_block(p, p->base ? p->base->resize_block : 0);
     if (r < 0)
         return r;
     return p->base ? place_edited(p) : place_fresh(p);

@@ -38,6 +38,13 @@ static int check_options(struct fc_ext4_planner *p)
     if (o->journal == FC_EXT4_JOURNAL_SIZE && o->journal_bytes / FC_EXT4_BLOCK > 10240000)
         return fc_fail(p->err, EINVAL, "a journal of %llu bytes is too large: it can have %llu (10,240,000 blocks)",
                        (unsigned long long)o->journal_bytes, 10240000ull * FC_EXT4_BLOCK);
+    if (o->read_only &&
+        (o->size || o->free_bytes || o->n_inodes || o->reserved_permille || o->journal == FC_EXT4_JOURNAL_SIZE))
+        return fc_fail(p->err, EINVAL,
+                       "a read-only image is as small as its content: no size, free space, free inodes, "
+                       "reserved blocks or journal can be asked for");
+    if (o->read_only)
+        o->journal = FC_EXT4_JOURNAL_NONE;
     if (o->n_inodes > UINT32_MAX || o->free_bytes > UINT64_C(1) << 44)
         return fc_fail(p->err, EINVAL, "more inodes or free space than ext4 can have in 16 TiB");
     if (o->epoch < 0 || o->epoch > INT32_MAX)
@@ -195,7 +202,7 @@ int fc_ext4_plan_tables(const struct fc_ext4_tables *t, const struct fc_ext4_opt
     struct fc_ext4_planner p = fc_ext4_planner_of(t, options, err ? err : &own);
     int r = fc_image_new(0, &p.image) < 0 ? fc_ext4_no_memory(&p) : 0;
 
-    if (r >= 0 && t->base && !p.options.compact)
+    if (r >= 0 && t->base && !p.options.compact && !p.options.read_only)
         r = fc_ext4_base_new(&p, t->base, &p.base);
     if (r >= 0)
         r = make(&p);
@@ -226,7 +233,7 @@ int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_ext4_option
 {
     struct fc_ext4_tables t = tables_of(snapshot), base;
     fc_auto(fc_snapshot_free) struct fc_snapshot *unedited = NULL;
-    int r = options && options->compact ? 0 : fc_snapshot_unedited(snapshot, &unedited, err);
+    int r = options && (options->compact || options->read_only) ? 0 : fc_snapshot_unedited(snapshot, &unedited, err);
 
     if (r < 0)
         return r;

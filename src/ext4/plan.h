@@ -335,6 +335,12 @@ static inline uint32_t fc_ext4_desc_size(const struct fc_ext4_planner *p)
     return p->features.incompat & EXT4_FEATURE_INCOMPAT_64BIT ? EXT2_MIN_DESC_SIZE_64BIT : EXT2_MIN_DESC_SIZE;
 }
 
+/** Is there a resize inode, so that the file system can grow while it is mounted? */
+static inline bool fc_ext4_can_grow(const struct fc_ext4_planner *p)
+{
+    return p->features.compat & EXT2_FEATURE_COMPAT_RESIZE_INODE;
+}
+
 /** Type and permissions of the inode that @node becomes. */
 static inline uint32_t fc_ext4_node_mode(const struct fc_ext4_planner *p, const struct fc_ext4_node *node)
 {

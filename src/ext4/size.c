@@ -48,6 +48,9 @@ static uint64_t inodes_wanted(const struct fc_ext4_planner *p)
 {
     uint64_t n = p->last_ino + p->last_ino / 10 + p->options.free_bytes / BYTES_PER_FREE_INODE;
 
+    if (p->options.read_only)
+        return p->last_ino;
+
     if (p->options.n_inodes)
         n = p->options.n_inodes > p->last_ino ? p->options.n_inodes : p->last_ino;
     return n > p->inode_wish ? n : p->inode_wish;
@@ -56,7 +59,7 @@ static uint64_t inodes_wanted(const struct fc_ext4_planner *p)
 /* Blocks that are placed at least, whatever the layout. */
 static uint64_t blocks_at_least(const struct fc_ext4_planner *p)
 {
-    uint64_t n = 1 + p->n_xattr_blocks;
+    uint64_t n = fc_ext4_can_grow(p) + p->n_xattr_blocks;
 
     for (size_t k = 0; k < p->n_nodes; k++) {
         const struct fc_ext4_node *node = &p->nodes[k];

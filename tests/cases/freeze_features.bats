@@ -197,3 +197,23 @@ PY
     umount mnt
     fsck_clean o.ext4
 }
+
+@test "--read-only: nothing free, and the kernel does not write to it" {
+    fccompose rm /etc/hostname
+    fccompose freeze -q --read-only o.ext4
+    fsck_clean o.ext4
+    [ "$(dumpe2fs -h o.ext4 2>/dev/null | awk '/^Free blocks/ { print $3 }')" = 0 ]
+    [ "$(dumpe2fs -h o.ext4 2>/dev/null | awk '/^Free inodes/ { print $3 }')" -le 16 ]
+    [[ $(features_of o.ext4) == *read-only* ]]
+    fccompose freeze -q --read-only --compact same.ext4
+    cmp o.ext4 same.ext4
+    run fccompose freeze --read-only --free 1M no.ext4
+    [ "$status" -eq 1 ]
+    [[ $output == *"as small as its content"* ]]
+    need_root
+    need_loop
+    mount_image o.ext4
+    grep -q "$WORK/mnt ext4 ro," /proc/mounts
+    [ -x mnt/bin/busybox ]
+    umount mnt
+}

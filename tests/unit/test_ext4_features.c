@@ -393,6 +393,39 @@ static void test_inline_refused(void **state)
     gen_done(&g);
 }
 
+/* No block and hardly an inode is free, in one group and in several; what asks for room is refused. */
+static void test_read_only(void **state)
+{
+    static const uint64_t sizes[] = {0, 5000, 100 << 20, 300 << 20};
+    struct fc_ext4_options o = {.read_only = true};
+    struct fc_ext4_summary s;
+    struct gen g;
+
+    (void)state;
+    for (size_t k = 0; k < FC_LENGTH(sizes); k++) {
+        for (o.profile = FC_EXT4_PROFILE_5_10; o.profile <= FC_EXT4_PROFILE_COMPAT; o.profile++) {
+            gen_init(&g);
+            if (sizes[k])
+                gen_extent(&g, gen_add(&g, 0, "large", S_IFREG | 0644), 0, sizes[k], false);
+            wide_directory(&g, 40);
+            s = gen_judge(&g, &o);
+            assert_int_equal(s.free_blocks, 0);
+            assert_in_range(s.free_inodes, 0, 16 * s.groups);
+            assert_int_equal(has_feature("read-only"), o.profile != FC_EXT4_PROFILE_COMPAT);
+            assert_false(has_feature("has_journal"));
+            assert_false(has_feature("resize_inode"));
+            gen_compare(&g);
+            gen_done(&g);
+        }
+    }
+    gen_init(&g);
+    o = (struct fc_ext4_options){.read_only = true, .free_bytes = 4096};
+    expect_refusal(&g, 0, &o, EINVAL, "a read-only image is as small as its content");
+    o = (struct fc_ext4_options){.read_only = true, .journal = FC_EXT4_JOURNAL_SIZE, .journal_bytes = 4 << 20};
+    expect_refusal(&g, 0, &o, EINVAL, "a read-only image is as small as its content");
+    gen_done(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,7 +434,7 @@ int main(void)
         cmocka_unit_test(test_large_values),     cmocka_unit_test(test_many_values),
         cmocka_unit_test(test_shared_values),    cmocka_unit_test(test_split_inode_values),
         cmocka_unit_test(test_inline_files),     cmocka_unit_test(test_inline_directories),
-        cmocka_unit_test(test_inline_refused),
+        cmocka_unit_test(test_inline_refused),   cmocka_unit_test(test_read_only),
     };
 
     cmocka_set_test_filter(getenv("FC_TEST_ONLY"));
