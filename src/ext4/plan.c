@@ -189,6 +189,8 @@ void fc_ext4_planner_release(struct fc_ext4_planner *p)
     free(p->first_copy);
     free(p->ino_used);
     free(p->data_order);
+    free(p->leaf_hashes);
+    fc_map_release(&p->leaves_of);
     free(p->xattr_blocks);
     free(p->ea_values);
     free(p->runs);

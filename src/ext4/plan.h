@@ -12,6 +12,7 @@
 
 #include <fccompose/ext4.h>
 
+#include "base/map.h"
 #include "image/image.h"
 
 #define FC_EXT4_BLOCK 4096u
@@ -157,7 +158,11 @@ struct fc_ext4_planner {
     uint32_t next_ino;            /**< where the search for a free one goes on */
     unsigned char *ino_used;      /**< a bit for each number of the base: taken; NULL without a base */
     uint64_t inode_wish;          /**< room for at least so many inodes */
-    uint32_t *data_order;         /**< nodes with content in sources, in the order in which it is placed */
+    uint32_t
+        *leaf_hashes; /**< with sizes_only: of each directory with a hash tree, the number of leaves and their hashes */
+    size_t n_leaf_hashes, leaf_hashes_cap;
+    struct fc_map leaves_of; /**< its node to where they are */
+    uint32_t *data_order;    /**< nodes with content in sources, in the order in which it is placed */
     size_t n_data;
 
     struct fc_ext4_xattr_block *xattr_blocks;
@@ -260,6 +265,17 @@ void fc_ext4_dir_tail(const struct fc_ext4_planner *p, const struct fc_ext4_node
 /** Put directory @node into its inode (@names are reordered): 1, 0 if it has no room there, or -errno with words. */
 int fc_ext4_inline_directory(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint32_t parent_ino,
                              struct fc_ext4_name *names, size_t n);
+/** A leaf of a hash tree: names [first, first + n), from the hash @hash on, in leaf number @block of the directory. */
+struct fc_ext4_leaf {
+    size_t first, n;
+    uint32_t hash, block;
+};
+/**
+ * leaves.c: sort @names by hash and cut them into leaves. *ret_before is how many blocks for leaves the base has, which all
+ * have one again; 0 without. The caller frees *ret. 0 or -errno with words.
+ */
+int fc_ext4_make_leaves(struct fc_ext4_planner *p, const struct fc_ext4_node *node, struct fc_ext4_name *names,
+                        size_t n, struct fc_ext4_leaf **ret, size_t *ret_n, size_t *ret_before);
 /** Build a hash tree of @n names (reordered) for directory @node. 0 or -errno with words. */
 int fc_ext4_make_htree(struct fc_ext4_planner *p, struct fc_ext4_node *node, uint32_t parent_ino,
                        struct fc_ext4_name *names, size_t n);

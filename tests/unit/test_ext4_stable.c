@@ -354,6 +354,50 @@ static void test_random(void **state)
     unlink(gen_path());
 }
 
+/* Directories with an index: a name more or less changes its block and not all that follow; full ones are parted. */
+static void test_large_directory(void **state)
+{
+    static const struct {
+        uint32_t add, remove;
+        uint64_t most;
+    } cases[] = {{1, 0, 12}, {0, 1, 10}, {0, 200, 420}, {50, 50, 200}, {30000, 0, UINT64_MAX}, {0, 29990, UINT64_MAX}};
+
+    (void)state;
+    for (size_t c = 0; c < sizeof(cases) / sizeof(*cases); c++) {
+        struct gen base, edited;
+        struct fc_image *a, *b;
+        uint32_t dir = 0;
+        char name[64];
+
+        for (int turn = 0; turn < 2; turn++) {
+            struct gen *g = turn ? &edited : &base;
+
+            gen_init(g);
+            dir = gen_add(g, 0, "dir", S_IFDIR | 0755);
+            for (uint32_t i = 0; i < 30000; i++) {
+                snprintf(name, sizeof(name), "name-that-is-not-short-%u", i * 7919);
+                gen_add(g, dir, name, S_IFREG | 0644);
+            }
+        }
+        for (uint32_t i = 0; i < cases[c].remove; i++)
+            unlink_name(&edited, 1 + (i * 104729) % (edited.n_names - 1));
+        for (uint32_t i = 0; i < cases[c].add; i++) {
+            snprintf(name, sizeof(name), "another-%u", i);
+            gen_add(&edited, dir, name, S_IFREG | 0644);
+        }
+        a = plan_alone(&base, NULL);
+        b = judge_edited(&base, &edited, NULL, NULL);
+        if (count_different(a, b) > cases[c].most)
+            fail_msg("%u added, %u removed: %llu blocks differ", cases[c].add, cases[c].remove,
+                     (unsigned long long)count_different(a, b));
+        fc_image_free(a);
+        fc_image_free(b);
+        gen_release(&base);
+        gen_release(&edited);
+    }
+    unlink(gen_path());
+}
+
 /* Copies of a file with more than 65,000 names keep their numbers, too. */
 static void test_split_links(void **state)
 {
@@ -423,7 +467,7 @@ int main(void)
         cmocka_unit_test(test_fill_then_append), cmocka_unit_test(test_many_new_inodes),
         cmocka_unit_test(test_growth),           cmocka_unit_test(test_fixed_size),
         cmocka_unit_test(test_random),           cmocka_unit_test(test_split_links),
-        cmocka_unit_test(test_features_stay),
+        cmocka_unit_test(test_large_directory),  cmocka_unit_test(test_features_stay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
