@@ -8,6 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define LARGE_PAGE ((uintptr_t)2 << 20)
+
+void *fc_large(void *mem, size_t bytes)
+{
+    uintptr_t start = ((uintptr_t)mem + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1),
+              end = ((uintptr_t)mem + bytes) & ~(LARGE_PAGE - 1);
+
+    if (mem && end >= start + 2 * LARGE_PAGE)
+        madvise((void *)start, end - start, MADV_HUGEPAGE); /* a wish: without it all works, too */
+    return mem;
+}
 
 int fc_grow(void *p, size_t *cap, size_t need, size_t size)
 {
@@ -22,7 +35,7 @@ int fc_grow(void *p, size_t *cap, size_t need, size_t size)
         n *= 2;
     }
     memcpy(&old, p, sizeof(old));
-    mem = reallocarray(old, n, size);
+    mem = fc_large(reallocarray(old, n, size), n * size);
     if (!mem)
         return -ENOMEM;
     memcpy(p, &mem, sizeof(mem));

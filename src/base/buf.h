@@ -35,4 +35,11 @@ static inline void fc_buf_release_auto(struct fc_buf *b) { fc_buf_release(b); }
  */
 int fc_grow(void *p, size_t *cap, size_t need, size_t size);
 
+/**
+ * Ask for large pages behind the @bytes at @mem, fresh from malloc(3) and its like, when there are so many that it pays:
+ * a tree of a million entries is half a gigabyte of tables, which otherwise cost a fault for each 4 KiB. Returns @mem, which
+ * may be NULL.
+ */
+void *fc_large(void *mem, size_t bytes);
+
 #endif

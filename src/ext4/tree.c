@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "ext4/plan.h"
 
 /* One less than 2^32 blocks: the largest offset that ext4's extents can name. */
@@ -227,6 +228,7 @@ int fc_ext4_make_nodes(struct fc_ext4_planner *p)
 {
     fc_auto(fc_free) uint32_t *names = calloc((size_t)p->n_inodes + 1, sizeof(*names));
     uint64_t copies = 0;
+    size_t size;
     uint32_t n_split = 0;
     int r;
 
@@ -246,7 +248,8 @@ int fc_ext4_make_nodes(struct fc_ext4_planner *p)
         return r;
     if (p->lost_found != FC_TREE_NONE && !S_ISDIR(p->inodes[p->lost_found].mode))
         return fc_ext4_fail_at(p, p->lost_found, EOPNOTSUPP, "an ext4 file system needs this name for a directory");
-    p->nodes = malloc((p->n_inodes + copies + FC_EXT4_NODE_TREE) * sizeof(*p->nodes));
+    size = (p->n_inodes + copies + FC_EXT4_NODE_TREE) * sizeof(*p->nodes);
+    p->nodes = fc_large(malloc(size), size);
     p->node_of = malloc(p->n_inodes * sizeof(*p->node_of));
     if (!p->nodes || !p->node_of)
         return fc_ext4_no_memory(p);

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "image/image.h"
 
-#define CHUNK_SIZE (4u << 20)
+#define CHUNK_SIZE (8u << 20)
 
 struct chunk {
     struct chunk *next;
@@ -47,7 +47,7 @@ void *fc_image_alloc(struct fc_image *image, size_t size)
         size_t want = size > CHUNK_SIZE / 4 ? size : CHUNK_SIZE;
 
         /* calloc of this much comes from fresh pages, which cost nothing until they are touched. */
-        c = calloc(1, sizeof(*c) + want);
+        c = fc_large(calloc(1, sizeof(*c) + want), sizeof(*c) + want);
         if (!c)
             return NULL;
         c->size = want;

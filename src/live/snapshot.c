@@ -321,9 +321,11 @@ static int fill_sources(struct fc_snapshot *s, const struct fc_live *live)
 static int build(struct build *b)
 {
     struct fc_snapshot *s = b->s;
+    size_t size;
     int r;
 
-    b->index_of_lower = calloc(b->live->n_lower ? b->live->n_lower : 1, sizeof(*b->index_of_lower));
+    size = b->live->n_lower * sizeof(*b->index_of_lower);
+    b->index_of_lower = fc_large(calloc(1, size ? size : 1), size);
     if (!b->index_of_lower)
         return -ENOMEM;
     r = walk(b);
@@ -331,7 +333,8 @@ static int build(struct build *b)
         r = number(b);
     if (r < 0)
         return r;
-    s->inodes = malloc(b->n_nodes * sizeof(*s->inodes));
+    size = b->n_nodes * sizeof(*s->inodes);
+    s->inodes = fc_large(malloc(size), size);
     if (!s->inodes || b->n_nodes >= UINT32_MAX)
         return -ENOMEM;
     for (; s->n_inodes < b->n_nodes; s->n_inodes++) {

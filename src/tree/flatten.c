@@ -224,8 +224,9 @@ int fc_tree_flatten(struct fc_tree *tree, struct fc_work *w, const struct fc_tre
     int r = count_reachable(w, &k);
 
     if (r == 0) {
-        tree->inodes = malloc(k.n_inodes * sizeof(*tree->inodes));
-        tree->dentries = malloc(((size_t)k.n_dentries + 1) * sizeof(*tree->dentries));
+        tree->inodes = fc_large(malloc(k.n_inodes * sizeof(*tree->inodes)), k.n_inodes * sizeof(*tree->inodes));
+        tree->dentries = fc_large(malloc(((size_t)k.n_dentries + 1) * sizeof(*tree->dentries)),
+                                  k.n_dentries * sizeof(*tree->dentries));
         r = tree->inodes && tree->dentries ? 0 : -ENOMEM;
     }
     if (r == 0) {
