@@ -13,7 +13,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 include src/deps.mk
 
-PKGS := fuse3 ext2fs libarchive zlib sqlite3 jansson libcrypto
+PKGS := fuse3 ext2fs libarchive zlib sqlite3 jansson libcrypto libselinux
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Wpointer-arith \
 	-Wwrite-strings -Wcast-qual -Wvla
 OPT := $(if $(DEBUG)$(ASAN)$(UBSAN)$(TSAN),-O1 -g -fno-omit-frame-pointer,-O2 -g)

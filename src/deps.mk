@@ -21,14 +21,16 @@ uses_fuse := base live edit tree layer entry
 foreign_fuse := fuse3
 uses_image := base
 foreign_image :=
+uses_label := base
+foreign_label := selinux
 uses_ext4 := base live image
 foreign_ext4 := ext2fs
 uses_export := base entry archive live
 foreign_export :=
 uses_workspace := base entry archive layer stack tree edit live export fuse
 foreign_workspace :=
-uses_cli := base entry archive layer stack tree edit live fuse image ext4 export workspace
+uses_cli := base entry archive layer stack tree edit live fuse image label ext4 export workspace
 foreign_cli := jansson
 
 # Lowest first: the order in which the modules stand in src/README.md.
-MODULES := base entry archive layer stack tree edit live fuse image ext4 export workspace cli
+MODULES := base entry archive layer stack tree edit live fuse image label ext4 export workspace cli

@@ -27,6 +27,14 @@ enum fc_ext4_profile {
 /** The profile that is called @name ("5.10", "6.1", "6.18", "compat"). Returns 0, or -ENOENT: none is. */
 FC_PUBLIC int fc_ext4_profile_find(const char *name, enum fc_ext4_profile *ret_profile);
 
+/**
+ * Gives the SELinux label for what is at @path (absolute; "/" is the root) and has type and permissions @mode, such as
+ * fc_labels_find(). Returns 1 and sets *ret_label, which must stay until planning is over; 0: it keeps what it has; or a
+ * negative errno with words.
+ */
+typedef int fc_ext4_label_fn(void *context, const char *path, uint32_t mode, const char **ret_label,
+                             struct fc_error *err);
+
 /** How to plan. All zero is the default: exactly sized, journal, UUID from the stack. */
 struct fc_ext4_options {
     uint64_t size;       /**< bytes of the image; 0: as small as the content and @free_bytes allow */
@@ -46,6 +54,9 @@ struct fc_ext4_options {
     enum fc_ext4_profile profile;
     bool inline_data; /**< small files and directories stand in their inodes; their bytes are read while planning */
     bool read_only;   /**< nothing to write with: no journal, nothing free, no room to grow; compact in any case */
+    fc_ext4_label_fn
+        *label_of; /**< asked for every inode, by the first of its paths; NULL: labels are kept as they are */
+    void *label_context;
     bool clamp_times; /**< times of files that are later than @epoch become @epoch */
 };
 

@@ -7,6 +7,7 @@
 #include <fccompose/error.h>
 #include <fccompose/ext4.h>
 #include <fccompose/image.h>
+#include <fccompose/label.h>
 #include <fccompose/layer.h>
 #include <fccompose/progress.h>
 #include <fccompose/snapshot.h>

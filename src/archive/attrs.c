@@ -15,12 +15,15 @@
 
 static bool is_acl(const char *name) { return strcmp(name, ACL_ACCESS) == 0 || strcmp(name, ACL_DEFAULT) == 0; }
 
-/* Whether a file of @mode can have the attribute on Linux. */
+/*
+ * Whether a file of @mode can have the attribute on Linux. A SELinux label in a tar was put there on purpose (tar --selinux),
+ * unlike those of a host's files.
+ */
 static bool is_wanted(const struct fc_xattr *x, uint32_t mode)
 {
     static const char *const spaces[] = {"user.", "security.", "trusted."};
 
-    if (fc_xattr_is_host_only(x->name))
+    if (fc_xattr_is_host_only(x->name) && strcmp(x->name, "security.selinux") != 0)
         return false;
     if (is_acl(x->name))
         return !S_ISLNK(mode) && (S_ISDIR(mode) || x->name[17] == 'a') && fc_acl_valid(x->value, x->size);

@@ -341,6 +341,8 @@ static int take_record(struct fc_pax *pax, const struct record *r, struct fc_err
         return add_xattr(pax, r->key + 13, false, r, err);
     if (strncmp(r->key, "LIBARCHIVE.xattr.", 17) == 0)
         return add_xattr(pax, r->key + 17, true, r, err);
+    if (strcmp(r->key, "RHT.security.selinux") == 0) /* tar --selinux */
+        return add_xattr(pax, r->key + 4, false, r, err);
     for (size_t i = 0; i < FC_LENGTH(keys); i++) {
         if (strcmp(r->key, keys[i].key) != 0)
             continue;

@@ -13,6 +13,7 @@ struct freeze_request {
     const char **layers;
     size_t n_layers; /**< 0: the workspace */
     struct fc_ext4_options ext4;
+    struct fc_labels *labels; /**< or NULL; owned */
     struct fc_image_write_options write;
 };
 

@@ -21,6 +21,7 @@ enum {
     OPT_PROFILE,
     OPT_READ_ONLY,
     OPT_CLAMP_MTIME,
+    OPT_SELINUX_CONTEXTS,
     OPT_INLINE_DATA,
     OPT_NO_SYNC,
     OPT_NO_CLONE
@@ -51,6 +52,8 @@ const struct cli_option freeze_options[] = {
      "the smallest image, which nobody can write to: no journal, nothing free, compact", 0},
     {OPT_INLINE_DATA, 0, "inline-data", NULL,
      "files and directories of up to 128 bytes (more with larger inodes) stand in their inodes", 0},
+    {OPT_SELINUX_CONTEXTS, 0, "selinux-contexts", "FILE",
+     "SELinux labels as the rules of this file_contexts file say (default: as the layers have them)", CLI_WORD_FILE},
     {OPT_CLAMP_MTIME, 0, "clamp-mtime", NULL, "times of files that are later than SOURCE_DATE_EPOCH become that time",
      0},
     {OPT_NO_SYNC, 0, "no-sync", NULL, "do not wait until the image is on the disk", 0},
@@ -72,6 +75,18 @@ static int take_journal(const struct cli_args *args, struct fc_ext4_options *o, 
         return 0;
     o->journal = FC_EXT4_JOURNAL_SIZE;
     return cli_parse_size("--journal", text, &o->journal_bytes, err);
+}
+
+static int take_labels(const struct cli_args *args, struct freeze_request *f, struct fc_error *err)
+{
+    const char *file = cli_value(args, OPT_SELINUX_CONTEXTS);
+    int r = file ? fc_labels_open(file, &f->labels, err) : 0;
+
+    if (f->labels) {
+        f->ext4.label_of = fc_labels_find;
+        f->ext4.label_context = f->labels;
+    }
+    return r;
 }
 
 static int take_features(const struct cli_args *args, struct fc_ext4_options *o, struct fc_error *err)
@@ -169,7 +184,11 @@ int freeze_take(struct cli *cli, const struct cli_args *args, struct freeze_requ
         return cli_usage(err, "freeze: an image is not for a terminal; send it to a file or a pipe");
     if (strcmp(ret->out, "-") == 0 && cli->json)
         return cli_usage(err, "freeze: standard output cannot hold both the image and --json");
-    return 0;
+    return take_labels(args, ret, err);
 }
 
-void freeze_request_release(struct freeze_request *f) { free(f->layers); }
+void freeze_request_release(struct freeze_request *f)
+{
+    free(f->layers);
+    fc_labels_free(f->labels);
+}

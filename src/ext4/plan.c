@@ -138,6 +138,9 @@ int fc_ext4_prepare(struct fc_ext4_planner *p)
     r = fc_ext4_inline_files(p);
     if (r < 0)
         return r;
+    r = fc_ext4_make_labels(p);
+    if (r < 0)
+        return r;
     return fc_ext4_make_xattrs(p);
 }
 
@@ -191,6 +194,7 @@ void fc_ext4_planner_release(struct fc_ext4_planner *p)
     free(p->data_order);
     free(p->leaf_hashes);
     fc_map_release(&p->leaves_of);
+    free(p->labels);
     free(p->xattr_blocks);
     free(p->ea_values);
     free(p->runs);

@@ -165,6 +165,8 @@ struct fc_ext4_planner {
     uint32_t *data_order;    /**< nodes with content in sources, in the order in which it is placed */
     size_t n_data;
 
+    const char *
+        *labels; /**< by snapshot inode, and for a lost+found of the planner's own; NULL, or NULL inside: as they are */
     struct fc_ext4_xattr_block *xattr_blocks;
     size_t n_xattr_blocks, xattr_blocks_cap;
     struct fc_ext4_ea_value *ea_values;
@@ -231,6 +233,10 @@ uint32_t fc_ext4_n_copies(const struct fc_ext4_planner *p, uint32_t inode);
 int fc_ext4_make_nodes(struct fc_ext4_planner *p);
 /** The node to which the next name of snapshot inode @inode refers (a copy when it has too many). */
 struct fc_ext4_node *fc_ext4_node_for_name(struct fc_ext4_planner *p, uint32_t inode);
+
+/* label.c */
+/** Ask options.label_of for every inode's label. 0 or -errno with words. */
+int fc_ext4_make_labels(struct fc_ext4_planner *p);
 
 /* xattr.c */
 /**

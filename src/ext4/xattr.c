@@ -8,7 +8,8 @@
 #include "base/map.h"
 #include "ext4/xattr.h"
 
-#define SYSTEM_INDEX 7u   /* the prefix "system." */
+#define SYSTEM_INDEX 7u /* the prefix "system." */
+#define LABEL_NAME "security.selinux"
 #define SHARED_MOST 1024u /* references to one block, as the kernel limits them */
 
 /* What the loop over all inodes keeps. */
@@ -194,19 +195,34 @@ static int encode_node(struct fc_ext4_planner *p, struct work *w, struct fc_ext4
     return r;
 }
 
+/* The label that rules give to @node, or NULL. */
+static const char *label_of(const struct fc_ext4_planner *p, const struct fc_ext4_node *node)
+{
+    if (!p->labels || node == &p->nodes[FC_EXT4_NODE_JOURNAL])
+        return NULL;
+    return p->labels[node->source == FC_TREE_NONE ? p->n_inodes : node->source];
+}
+
 /* Collect the attributes of @node in w->attrs, in ext4's order. */
 static int collect_attrs(struct fc_ext4_planner *p, struct work *w, const struct fc_ext4_node *node)
 {
-    const struct fc_snap_inode *s = &p->inodes[node->source];
+    const struct fc_snap_inode *s = node->source == FC_TREE_NONE ? NULL : &p->inodes[node->source];
+    const char *label = label_of(p, node);
 
     w->n_attrs = 0;
-    for (uint32_t i = 0; i < s->n_xattrs; i++) {
+    for (uint32_t i = 0; s && i < s->n_xattrs; i++) {
         const struct fc_xattr *x = &p->xattrs[s->first_xattr + i];
-        int r = fc_ext4_attr_from(x, &w->arena, &w->attrs[w->n_attrs++]);
+        int r;
 
+        if (label && strcmp(x->name, LABEL_NAME) == 0)
+            continue;
+        r = fc_ext4_attr_from(x, &w->arena, &w->attrs[w->n_attrs++]);
         if (r < 0)
             return fail_attr(p, node->source, -r, x->name);
     }
+    if (label) /* its NUL belongs to it, as setfilecon(3) writes it */
+        fc_ext4_attr_from(&(struct fc_xattr){.name = LABEL_NAME, .value = label, .size = strlen(label) + 1}, &w->arena,
+                          &w->attrs[w->n_attrs++]);
     qsort(w->attrs, w->n_attrs, sizeof(*w->attrs), by_ext4_order);
     return 0;
 }
@@ -219,11 +235,8 @@ static int encode_all(struct fc_ext4_planner *p, struct work *w)
         struct fc_ext4_node *node = &p->nodes[k];
         int r;
 
-        w->n_attrs = 0;
-        if (!node->inlined && (node->source == FC_TREE_NONE || !p->inodes[node->source].n_xattrs))
-            continue;
         r = collect_attrs(p, w, node);
-        if (r >= 0)
+        if (r >= 0 && (w->n_attrs || node->inlined))
             r = encode_node(p, w, node);
         fc_arena_release(&w->arena);
         if (r < 0)
@@ -240,7 +253,7 @@ int fc_ext4_make_xattrs(struct fc_ext4_planner *p)
 
     for (uint32_t i = 0; i < p->n_inodes; i++)
         most = p->inodes[i].n_xattrs > most ? p->inodes[i].n_xattrs : most;
-    if (!most && !p->options.inline_data)
+    if (!most && !p->options.inline_data && !p->labels)
         return 0;
     w.attrs = malloc((most + 1) * sizeof(*w.attrs));
     w.left = malloc((most + 1) * sizeof(*w.left));

@@ -217,3 +217,55 @@ PY
     [ -x mnt/bin/busybox ]
     umount mnt
 }
+
+@test "--selinux-contexts: labels as the rules say, in place of the layers' own" {
+    need setfattr
+    mkdir -p tree/etc tree/proc tree/a-link-later
+    echo x >tree/etc/shadow
+    ln tree/etc/shadow tree/a-link-later/shadow
+    echo x >tree/proc/kept
+    mknod tree/fifo p
+    tar -C tree --format=pax -cf - . | python3 -c '
+import sys, tarfile
+with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as i, tarfile.open("t.tar", "w", format=tarfile.PAX_FORMAT) as o:
+    for m in i:
+        if m.name in ("./etc/shadow", "./proc/kept", "./a-link-later/shadow") and m.isreg():
+            m.pax_headers["RHT.security.selinux"] = "unconfined_u:object_r:old_t:s0"
+        o.addfile(m, i.extractfile(m) if m.isreg() else None)'
+    cat >contexts <<'RULES'
+/                     -d      system_u:object_r:root_t:s0
+/etc(/.*)?                    system_u:object_r:etc_t:s0
+/etc/shadow           --      system_u:object_r:shadow_t:s0
+/a-link-later/shadow  --      system_u:object_r:first_name_t:s0
+/fifo                 -p      system_u:object_r:fifo_t:s0
+/lost\+found          -d      system_u:object_r:lost_found_t:s0
+/proc/.*                      <<none>>
+RULES
+    fccompose freeze -q -l t.tar kept.ext4
+    fccompose freeze -q -l t.tar --selinux-contexts contexts o.ext4
+    fsck_clean kept.ext4
+    fsck_clean o.ext4
+    run fccompose freeze -l t.tar --selinux-contexts no-such-file no.ext4
+    [ "$status" -eq 1 ]
+    [[ $output == *no-such-file* ]]
+    echo '/etc no-label' >bad
+    run fccompose freeze -l t.tar --selinux-contexts bad no.ext4
+    [ "$status" -eq 1 ]
+    [[ $output == *'"no-label", for /etc, is no SELinux label'* ]]
+    [ ! -e no.ext4 ]
+    need_root
+    need_loop
+    label() { getfattr -h --only-values --absolute-names -n security.selinux "mnt/$1" | tr '\0' '|'; }
+    mount_image kept.ext4 ro
+    [[ $(label etc/shadow) == unconfined_u:object_r:old_t:s0* ]]
+    umount mnt
+    mount_image o.ext4 ro
+    [ "$(label .)" = 'system_u:object_r:root_t:s0|' ]
+    [ "$(label etc)" = 'system_u:object_r:etc_t:s0|' ]
+    [ "$(label etc/shadow)" = 'system_u:object_r:first_name_t:s0|' ]
+    [ "$(label fifo)" = 'system_u:object_r:fifo_t:s0|' ]
+    [ "$(label lost+found)" = 'system_u:object_r:lost_found_t:s0|' ]
+    [[ $(label proc/kept) == unconfined_u:object_r:old_t:s0* ]]
+    ! getfattr -n security.selinux mnt/a-link-later 2>/dev/null
+    umount mnt
+}

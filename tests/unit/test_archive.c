@@ -148,15 +148,17 @@ static void test_libarchive_xattrs(void **state)
 {
     static const char records[] = "40 LIBARCHIVE.xattr.user.a%3Db=AP8KQQ==\n"
                                   "30 SCHILY.xattr.com.apple.x=1\n"
-                                  "37 SCHILY.xattr.security.selinux=abc\n";
+                                  "37 SCHILY.xattr.security.selinux=abc\n"
+                                  "28 RHT.security.selinux=abc\n";
     struct fc_pax pax = {0};
     struct fc_error err = {0};
 
     (void)state;
     if (fc_pax_parse(&pax, records, sizeof(records) - 1, &err) < 0)
         fail_msg("%s", err.msg);
-    assert_int_equal(pax.n_xattrs, 3);
+    assert_int_equal(pax.n_xattrs, 4);
     assert_string_equal(pax.bytes.data + pax.xattrs[0].name, "user.a=b");
+    assert_string_equal(pax.bytes.data + pax.xattrs[3].name, "security.selinux");
     assert_int_equal(pax.xattrs[0].size, 4);
     assert_memory_equal(pax.bytes.data + pax.xattrs[0].value, "\0\xff\nA", 4);
     fc_pax_release(&pax);
