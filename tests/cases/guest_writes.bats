@@ -61,7 +61,8 @@ settle() {
 freeze() { fccompose freeze -q -l t.tar "$@"; }
 
 @test "what the kernel shows is the tree, for each kind of image" {
-    for options in "" "--no-journal" "--inode-size 512" "--inode-size 1024 --size 500M" "--inodes 5000 --reserved 5"; do
+    for options in "" "--no-journal" "--inode-size 512" "--inode-size 1024 --size 500M" "--inodes 5000 --reserved 5" \
+        "--inline-data" "--inline-data --inode-size 1024 --profile 6.18" "--profile compat --size 500M" "--read-only --inline-data"; do
         # shellcheck disable=SC2086
         freeze $options o.ext4
         fsck_clean o.ext4
@@ -72,7 +73,8 @@ freeze() { fccompose freeze -q -l t.tar "$@"; }
 
 @test "a guest fills an image and empties it again" {
     seed=0
-    for options in "--free 12M" "--free 12M --no-journal" "--free 12M --inode-size 128" "--size 200M --reserved 5" "--size 700M" "--free 1M" ""; do
+    for options in "--free 12M" "--free 12M --no-journal" "--free 12M --inode-size 128" "--size 200M --reserved 5" "--size 700M" "--free 1M" "" \
+        "--free 12M --inline-data" "--free 12M --inline-data --inode-size 1024 --profile 6.18" "--size 300M --profile compat"; do
         # shellcheck disable=SC2086
         freeze $options o.ext4
         for _ in 1 2; do
@@ -89,7 +91,7 @@ freeze() { fccompose freeze -q -l t.tar "$@"; }
 @test "an image grows while it is mounted" {
     python3 -c 'import sys; sys.exit(not any(l.startswith("CapEff") and int(l.split()[1], 16) >> 24 & 1 for l in open("/proc/self/status")))' ||
         skip "needs CAP_SYS_RESOURCE"
-    for options in "--free 4M" "--free 4M --no-journal" "--size 130M --free 1M"; do
+    for options in "--free 4M" "--free 4M --no-journal" "--size 130M --free 1M" "--free 4M --profile compat"; do
         # shellcheck disable=SC2086
         freeze $options o.ext4
         DEV=$(losetup -f --show o.ext4)

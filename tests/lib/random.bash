@@ -35,8 +35,13 @@ frozen_equals() { # IMAGE MANIFEST
 }
 
 check_image() {
+    local profiles=(5.10 6.1 6.18)
     fccompose freeze -q "$@" one.ext4 --free 8M || return 1
-    frozen_equals one.ext4 oracle.txt
+    frozen_equals one.ext4 oracle.txt || return 1
+    fccompose freeze -q "$@" --inline-data --inode-size $((256 << seed % 3)) --profile "${profiles[seed % 3]}" --compact small.ext4 || return 1
+    frozen_equals small.ext4 oracle.txt || return 1
+    fccompose freeze -q "$@" --profile compat --read-only old.ext4 || return 1
+    frozen_equals old.ext4 oracle.txt
 }
 
 check_mount() {
