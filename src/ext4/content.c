@@ -64,6 +64,7 @@ int fc_ext4_emit_content(struct fc_ext4_planner *p)
 {
     int r = 0;
 
+    fc_ext4_finish_orphan_file(p);
     for (size_t k = 0; r >= 0 && k < p->n_nodes; k++)
         if (p->nodes[k].content)
             r = add_content(p, &p->nodes[k]);

@@ -43,7 +43,7 @@ static const struct profile {
                              WHEN_USED,
                              EXT4_FEATURE_RO_COMPAT_READONLY},
     [FC_EXT4_PROFILE_6_18] = {"6.18",
-                              {COMPAT_ALWAYS,
+                              {COMPAT_ALWAYS | FC_EXT4_COMPAT_ORPHAN_FILE,
                                INCOMPAT_ALWAYS | EXT4_FEATURE_INCOMPAT_64BIT | EXT4_FEATURE_INCOMPAT_CSUM_SEED,
                                RO_COMPAT_ALWAYS | EXT4_FEATURE_RO_COMPAT_METADATA_CSUM},
                               WHEN_USED,
@@ -74,6 +74,8 @@ int fc_ext4_start_features(struct fc_ext4_planner *p)
     p->csum = p->features.ro_compat & EXT4_FEATURE_RO_COMPAT_METADATA_CSUM;
     if (o->inode_size == EXT2_GOOD_OLD_INODE_SIZE)
         p->features.ro_compat &= ~(uint32_t)EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE;
+    if (o->journal == FC_EXT4_JOURNAL_NONE) /* without one there is nothing to note */
+        p->features.compat &= ~FC_EXT4_COMPAT_ORPHAN_FILE;
     if (o->read_only) {
         p->features.compat &= ~(uint32_t)EXT2_FEATURE_COMPAT_RESIZE_INODE;
         p->features.ro_compat |= profiles[o->profile].ro_compat_read_only;
@@ -109,4 +111,5 @@ void fc_ext4_set_features(const struct fc_ext4_planner *p, struct ext2_super_blo
     sb->s_feature_ro_compat = p->features.ro_compat;
     if (p->features.ro_compat & EXT4_FEATURE_RO_COMPAT_EXTRA_ISIZE)
         sb->s_min_extra_isize = sb->s_want_extra_isize = 32;
+    fc_ext4_set_orphan_file(p, sb);
 }

@@ -132,6 +132,9 @@ int fc_ext4_prepare(struct fc_ext4_planner *p)
     r = fc_ext4_make_nodes(p);
     if (r < 0)
         return r;
+    r = fc_ext4_make_orphan_file(p);
+    if (r < 0)
+        return r;
     r = fc_ext4_make_directories(p);
     if (r < 0)
         return r;

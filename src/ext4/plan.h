@@ -23,6 +23,9 @@
 #define FC_EXT4_INLINE_BLOCK (EXT2_N_BLOCKS * 4u)        /* bytes of data that i_block holds */
 #define FC_EXT4_FIRST_INO 11u                            /* lost+found; the tree follows */
 
+#define FC_EXT4_ORPHAN_INO (FC_EXT4_FIRST_INO + 1) /* the orphan file, if there is one */
+#define FC_EXT4_COMPAT_ORPHAN_FILE 0x1000u         /* which libext2fs 1.46 does not name */
+
 /** Bits of the superblock's three words. */
 struct fc_ext4_features {
     uint32_t compat, incompat, ro_compat;
@@ -150,6 +153,7 @@ struct fc_ext4_planner {
 
     struct fc_ext4_node *nodes;   /**< journal, root, lost+found, then the tree's in its order of inodes, then copies */
     size_t n_tree_nodes, n_nodes; /**< without the copies, and in all */
+    size_t orphan_node;           /**< that of the orphan file; 0: none */
     uint32_t *node_of;            /**< by snapshot inode: its node, FC_TREE_NONE: none */
     uint32_t *names_seen;         /**< by snapshot inode, only while directories are built, for split links */
     uint32_t *first_copy;         /**< by snapshot inode: the node of its second copy; NULL when nothing is split */
@@ -244,6 +248,16 @@ int fc_ext4_make_labels(struct fc_ext4_planner *p);
  * of their own, which become nodes. 0 or -errno with words.
  */
 int fc_ext4_make_xattrs(struct fc_ext4_planner *p);
+
+/* orphan.c */
+/** Is there to be an orphan file? */
+bool fc_ext4_has_orphan_file(const struct fc_ext4_planner *p);
+/** Make its node. 0 or -ENOMEM with words. */
+int fc_ext4_make_orphan_file(struct fc_ext4_planner *p);
+/** Sum its blocks, which have their places now. */
+void fc_ext4_finish_orphan_file(struct fc_ext4_planner *p);
+/** Name it in the superblock. */
+void fc_ext4_set_orphan_file(const struct fc_ext4_planner *p, struct ext2_super_block *sb);
 
 /* inline.c */
 /** Bytes of data that an inode can hold beside nothing else; 0 when it is not to. */
@@ -368,7 +382,9 @@ static inline uint32_t fc_ext4_node_mode(const struct fc_ext4_planner *p, const 
 {
     if (node->source != FC_TREE_NONE)
         return p->inodes[node->source].mode;
-    return node->ino == EXT2_JOURNAL_INO || node->ea_value ? LINUX_S_IFREG | 0600 : LINUX_S_IFDIR | 0700;
+    if (node->ino == EXT2_JOURNAL_INO || node->ea_value || (p->orphan_node && node == &p->nodes[p->orphan_node]))
+        return LINUX_S_IFREG | 0600;
+    return LINUX_S_IFDIR | 0700;
 }
 
 /** The checksum that things of inode @ino start from. */

@@ -136,7 +136,7 @@ uint32_t fc_ext4_take_ino(struct fc_ext4_planner *p)
 /* Number the nodes: in their order, or, after edits, as the unedited stack has them. */
 static int number_nodes(struct fc_ext4_planner *p)
 {
-    p->next_ino = FC_EXT4_FIRST_INO + 1;
+    p->next_ino = FC_EXT4_FIRST_INO + 1 + fc_ext4_has_orphan_file(p);
     if (p->base)
         return fc_ext4_number_edited(p);
     for (size_t k = FC_EXT4_NODE_TREE; k < p->n_nodes; k++)

@@ -25,7 +25,7 @@ mount_image() {
     declare -A want=(
         [5.10]="$base 64bit $tail metadata_csum"
         [6.1]="$base 64bit flex_bg metadata_csum_seed ${tail#flex_bg } metadata_csum"
-        [6.18]="$base 64bit flex_bg metadata_csum_seed ${tail#flex_bg } metadata_csum"
+        [6.18]="${base/dir_index/dir_index orphan_file} 64bit flex_bg metadata_csum_seed ${tail#flex_bg } metadata_csum"
         [compat]="$base flex_bg sparse_super large_file huge_file uninit_bg dir_nlink extra_isize"
     )
     for profile in 5.10 6.1 6.18 compat; do
@@ -268,4 +268,27 @@ RULES
     [[ $(label proc/kept) == unconfined_u:object_r:old_t:s0* ]]
     ! getfattr -n security.selinux mnt/a-link-later 2>/dev/null
     umount mnt
+}
+
+@test "--profile 6.18: the orphan file notes an open file without a name, and e2fsck frees it" {
+    fccompose freeze -q --profile 6.18 --free 8M o.ext4
+    fccompose freeze -q --profile 6.18 --no-journal none.ext4
+    [[ $(features_of none.ext4) != *orphan_file* ]]
+    fsck_clean none.ext4
+    need_root
+    need_loop
+    [ "$(uname -r | cut -d. -f1)" -ge 6 ] || skip "needs Linux 6"
+    mount_image o.ext4
+    exec 7>mnt/gone
+    head -c 100000 /dev/urandom >&7
+    rm mnt/gone
+    sync -f mnt
+    cp o.ext4 crashed.ext4
+    exec 7>&-
+    umount mnt
+    fsck_clean o.ext4
+    run e2fsck -fy crashed.ext4
+    [ "$status" -le 1 ]
+    [[ $output == *[Cc]lear*orphan* ]] || { echo "$output"; return 1; }
+    fsck_clean crashed.ext4
 }

@@ -433,7 +433,7 @@ static void test_split_links(void **state)
 /* Large attributes and data in inodes stay too: with other numbers or places than before nearly every block would differ. */
 static void test_features_stay(void **state)
 {
-    struct fc_ext4_options o = {.inline_data = true, .free_bytes = 1 << 20};
+    struct fc_ext4_options o = {.profile = FC_EXT4_PROFILE_6_18, .inline_data = true, .free_bytes = 1 << 20};
     struct gen base, edited, *both[] = {&base, &edited};
     struct fc_image *a, *b;
 
