@@ -53,7 +53,7 @@ struct fc_snap_extent {
 /** Where extents live. */
 struct fc_snap_source {
     int fd;         /**< open for reading until the snapshot is freed; do not move its file offset */
-    uint32_t layer; /**< stack position of the layer whose pack this is, or FC_TREE_NONE: the user's edits */
+    uint32_t layer; /**< stack position of the layer whose pack this is; FC_TREE_NONE: edits, or an image */
 };
 
 /**
@@ -90,7 +90,10 @@ FC_PUBLIC const struct fc_xattr *fc_snapshot_xattrs(const struct fc_snapshot *s,
 /** The source table and its length. */
 FC_PUBLIC const struct fc_snap_source *fc_snapshot_sources(const struct fc_snapshot *s, uint32_t *ret_n);
 
-/** The diffID of the bottom layer, from which images derive UUID and hash seed; all zero for an empty stack. */
+/**
+ * What images derive UUID and hash seed from: the diffID of the bottom layer; all zero for an empty stack; a digest of the
+ * UUID for an image that was read.
+ */
 FC_PUBLIC const struct fc_digest *fc_snapshot_seed(const struct fc_snapshot *s);
 
 /** Index of the inode at the normalised @path ("" is the root; symlinks are not followed), or FC_TREE_NONE. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "live/snapshot.h"
 
@@ -420,6 +421,8 @@ void fc_snapshot_free(struct fc_snapshot *snapshot)
     }
     for (uint32_t i = 0; i < snapshot->n_layers; i++)
         fc_layer_unref(snapshot->layers[i]);
+    for (uint32_t i = 0; snapshot->owns_sources && i < snapshot->n_sources; i++)
+        close(snapshot->sources[i].fd);
     fc_arena_release(&snapshot->arena);
     free(snapshot->inodes);
     free(snapshot->dentries);

@@ -22,6 +22,7 @@ struct fc_snapshot {
     struct fc_layer **layers; /* referenced for their packs */
     size_t n_inodes, cap_inodes, n_dentries, cap_dentries, n_extents, cap_extents, n_xattrs, cap_xattrs;
     uint32_t n_sources, n_layers;
+    bool owns_sources; /* made by fc_snapshot_new(): closes the descriptors */
     struct fc_digest seed;
 };
 
