@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plan a snapshot as an ext4 file system image. */
+/* Plan a snapshot as an ext4 file system image, and make a snapshot of such an image. */
 #ifndef FCCOMPOSE_EXT4_H
 #define FCCOMPOSE_EXT4_H
 
@@ -90,5 +90,25 @@ struct fc_ext4_summary {
  */
 FC_PUBLIC int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_ext4_options *options,
                            struct fc_image **ret_image, struct fc_ext4_summary *ret_summary, struct fc_error *err);
+
+/** How to read an image. All zero is the default: everything. */
+struct fc_ext4_read_options {
+    bool no_content;      /**< leave the contents of files out: sizes stay, extents are none */
+    const char *temp_dir; /**< where an unnamed file for copies is made when one is needed; NULL: $TMPDIR or /var/tmp */
+};
+
+/**
+ * Read the ext2, ext3 or ext4 image @path (a file or a block device, opened for reading only) as a snapshot.
+ *
+ * Contents stay in the image: it must not change while the snapshot is held. What 4 KiB extents cannot refer to (blocks of
+ * 1 and 2 KiB, inline data) is copied into an unnamed temporary file. An empty /lost+found is left out. The journal is not
+ * replayed: one that holds writes is a warning to the log. Returns 0 and sets *ret_snapshot (fc_snapshot_free()), which
+ * borrows nothing; -EBADMSG for a damaged image, -EOPNOTSUPP for one with what a snapshot cannot hold (encrypted or
+ * case-folded directories, attributes of unknown kinds) or a file that is no file system; -EIO, -ENOSPC, -ENOMEM or another
+ * errno; err names the image, and the path in it. Memory and time are bounded by what the image occupies. @options may be
+ * NULL. Threads: any, one image each.
+ */
+FC_PUBLIC int fc_ext4_read_image(const char *path, const struct fc_ext4_read_options *options,
+                                 struct fc_snapshot **ret_snapshot, struct fc_error *err);
 
 #endif

@@ -27,6 +27,15 @@ teardown() { leave_workdir; }
     fsck_clean out.ext4
 }
 
+@test "example: read_image" {
+    "$B/examples/freeze" out.ext4 builtin:busybox
+    "$B/examples/read_image" out.ext4 >out
+    grep -q '^100755 .* /bin/busybox$' out
+    run "$B/examples/read_image" out
+    [ "$status" -eq 1 ]
+    [[ $output == *"holds no ext2"* ]]
+}
+
 @test "walk-through: editing without a mount" {
     "$ROOT/examples/walkthrough-edit.sh" "$WORK/w"
     fsck_clean w/out.ext4
