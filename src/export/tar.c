@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/path.h"
+#include "entry/entry.h"
 #include "export/emit.h"
 
 struct job {
@@ -23,6 +24,10 @@ static int emit_name(void *arg, const struct fc_export_name *name)
                fc_name_show(show, sizeof(show), name->path, name->path_len));
         return 0;
     }
+    if (fc_whiteout_classify(name->path, NULL) != FC_WHITEOUT_NONE)
+        fc_log(FC_LOG_WARN,
+               "\"/%s\" begins with \".wh.\": used as a layer, the tar removes a file instead of adding one",
+               fc_name_show(show, sizeof(show), name->path, name->path_len));
     return fc_emit(&j->emitter, name->path, name->inode, j->err);
 }
 
