@@ -286,6 +286,12 @@ int fc_tar_finish(struct fc_entry_iter *it, struct fc_tar_result *ret, struct fc
     t->offset = fc_stream_offset(t->stream);
     if (r < 0)
         return tar_wrap(t, r, err);
+    if (nonzero && !t->any)
+        return tar_wrap(t,
+                        fc_fail(err, EBADMSG,
+                                "this is not a tar archive: zeros, and then something else (of the image of a "
+                                "file system fccompose export -i makes one)"),
+                        err);
     t->n_notes += nonzero; /* something hides behind the end */
     ret->tar_bytes = t->offset;
     ret->n_notes = t->n_notes;

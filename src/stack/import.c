@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "stack/stack.h"
@@ -111,16 +112,32 @@ static int import_digest(const struct fc_import *im, const char *text, struct fc
     return r;
 }
 
+/* Whether it is the image of an ext2, ext3 or ext4 file system, by its magic number: somebody may well take one for a layer. */
+static bool is_ext_image(int fd)
+{
+    unsigned char head[1024 + 58];
+
+    return fc_pread_full(fd, head, sizeof(head), 0) == sizeof(head) && memcmp(head + 257, "ustar", 5) != 0 &&
+           head[1024 + 56] == 0x53 && head[1024 + 57] == 0xef;
+}
+
 static int import_file(const struct fc_import *im, const char *path, struct fc_layer **ret_layer, struct fc_error *err)
 {
     fc_auto(fc_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
+    int r;
 
     if (fd < 0 || fstat(fd, &st) < 0)
         return fc_fail_errno(err, errno, "%s", im->label);
     if (S_ISDIR(st.st_mode))
         return fc_fail(err, EINVAL, "%s is a folder, not a tar: write dir:%s to import it", im->label, path);
-    return fc_import_tar(im, fd, ret_layer, err);
+    r = fc_import_tar(im, fd, ret_layer, err);
+    if (r == -EBADMSG && is_ext_image(fd))
+        return fc_fail(err, EBADMSG,
+                       "%s is an ext4 image, not a tar: make a layer of it with fccompose export -i %s - | "
+                       "fccompose init - (or layer add -)",
+                       im->label, im->label);
+    return r;
 }
 
 int fc_stack_import(struct fc_cache *cache, const char *locator, const struct fc_import_options *options,
