@@ -9,6 +9,7 @@
 
 static const struct cli_option options[] = {
     {'l', 'l', "layer", "LAYER", "look into these layers, with no workspace; may be repeated", CLI_WORD_FILE},
+    CLI_IMAGE_OPTION("look into this ext4 image, with no workspace"),
     {0, 0, NULL, NULL, NULL, 0},
 };
 
@@ -33,7 +34,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     struct cli_view v = {0};
     size_t n = 0;
     fc_auto(fc_free) const char **layers = cli_values(args, 'l', &n);
-    int r = layers ? cli_view_open(cli, layers, n, &v, err) : fc_fail_errno(err, ENOMEM, "cat");
+    int r = layers ? cli_view_open_args(cli, args, layers, n, true, &v, err) : fc_fail_errno(err, ENOMEM, "cat");
 
     for (size_t i = 0; i < args->n_operands && r == 0; i++)
         r = print(&v, args->operands[i], err);
@@ -44,6 +45,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 static const struct cli_example examples[] = {
     {"A file of the workspace", "fccompose cat /etc/os-release"},
     {"A file of a tarball", "fccompose cat -l alpine.tar.gz /etc/os-release"},
+    {"A file of an image", "fccompose cat -i rootfs.ext4 /etc/os-release"},
     {0},
 };
 
@@ -51,7 +53,7 @@ const struct cli_command cmd_cat = {
     .name = "cat",
     .group = CLI_GROUP_OUT,
     .summary = "Print files of the tree",
-    .usage = "[-l LAYER]... PATH...",
+    .usage = "[-l LAYER]... PATH...\n-i IMAGE PATH...",
     .options = options,
     .about = "Symbolic links are followed inside the tree.",
     .examples = examples,

@@ -13,6 +13,7 @@
 
 static const struct cli_option options[] = {
     {'l', 'l', "layer", "LAYER", "export these layers, with no workspace; may be repeated", CLI_WORD_FILE},
+    CLI_IMAGE_OPTION("export this ext4 image, with no workspace"),
     {0, 0, NULL, NULL, NULL, 0},
 };
 
@@ -100,7 +101,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
         return cli_usage(err, "export: unexpected argument %s (layers are given with -l)", out);
     if (strcmp(out, "-") == 0 && isatty(STDOUT_FILENO))
         return cli_usage(err, "export: a tar is not for a terminal; send it to a file or a pipe");
-    r = cli_view_open(cli, layers, n, &v, err);
+    r = cli_view_open_args(cli, args, layers, n, true, &v, err);
     if (r == 0)
         r = export_to(cli, &v, out, err);
     cli_view_release(&v);
@@ -109,6 +110,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 
 static const struct cli_example examples[] = {
     {"Into a file", "fccompose export rootfs.tar"},
+    {"An image, back into a workspace", "fccompose export -i rootfs.ext4 - | fccompose init -"},
     {"Into a container engine", "fccompose export - | docker import - mytree"},
     {0},
 };
@@ -117,7 +119,7 @@ const struct cli_command cmd_export = {
     .name = "export",
     .group = CLI_GROUP_OUT,
     .summary = "Write the tree as a tar",
-    .usage = "OUT.tar\n-l LAYER... OUT.tar",
+    .usage = "OUT.tar\n-l LAYER... OUT.tar\n-i IMAGE OUT.tar",
     .options = options,
     .about = "The whole merged tree as one tar (PAX where that is needed), names in order; the same tree gives the "
              "same bytes. OUT "

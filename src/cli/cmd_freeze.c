@@ -2,6 +2,7 @@
 /* fccompose freeze: write the tree as an ext4 image. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -39,6 +40,18 @@ static int freeze(struct cli *cli, const struct freeze_request *f, const struct 
     return freeze_print(cli, f, &report, err);
 }
 
+/* A device that is written in place must not be where the contents are. */
+static int refuse_itself(const char *image, const char *out, struct fc_error *err)
+{
+    struct stat from, to;
+
+    if (!image || stat(image, &from) < 0 || stat(out, &to) < 0 || !S_ISBLK(to.st_mode))
+        return 0;
+    if (S_ISBLK(from.st_mode) ? from.st_rdev == to.st_rdev : from.st_dev == to.st_rdev)
+        return fc_fail(err, EINVAL, "%s holds the image %s: freeze it into a file first", out, image);
+    return 0;
+}
+
 static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
     struct freeze_request f __attribute__((cleanup(freeze_request_release))) = {0};
@@ -47,7 +60,9 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 
     if (r != 0)
         return r;
-    r = cli_view_open(cli, f.layers, f.n_layers, &v, err);
+    r = refuse_itself(cli_value(args, 'i'), f.out, err);
+    if (r == 0)
+        r = cli_view_open_args(cli, args, f.layers, f.n_layers, true, &v, err);
     if (r == 0)
         r = freeze(cli, &f, &v, err);
     cli_view_release(&v);
@@ -57,6 +72,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 static const struct cli_example examples[] = {
     {"The workspace, with 64 MiB for the guest to write", "fccompose freeze --free 64M out.ext4"},
     {"Tarballs, with no workspace", "fccompose freeze -l base.tar.gz -l app.tar.zst --size 1G out.ext4"},
+    {"An image, as small as it can be", "fccompose freeze -i big.ext4 small.ext4"},
     {"Into another program", "fccompose freeze - | zstd > out.ext4.zst"},
     {0},
 };
@@ -65,7 +81,7 @@ const struct cli_command cmd_freeze = {
     .name = "freeze",
     .group = CLI_GROUP_OUT,
     .summary = "Write the tree as an ext4 image",
-    .usage = "[OPTIONS] OUT\n[OPTIONS] -l LAYER... OUT",
+    .usage = "[OPTIONS] OUT\n[OPTIONS] -l LAYER... OUT\n[OPTIONS] -i IMAGE OUT",
     .options = freeze_options,
     .about =
         "OUT is a file, which appears complete or not at all (one that is there is replaced), a block device, or - for "

@@ -17,6 +17,7 @@ static const struct cli_option options[] = {
     {'d', 'd', "directory-itself", NULL, "a directory itself, not what is in it", 0},
     {'z', 'z', "null", NULL, "end lines with NUL, and print names as they are", 0},
     {OPT_LAYER, 0, "layer", "LAYER", "look into these layers, with no workspace; may be repeated", CLI_WORD_FILE},
+    CLI_IMAGE_OPTION("look into this ext4 image, with no workspace"),
     {0, 0, NULL, NULL, NULL, 0},
 };
 
@@ -186,7 +187,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     struct cli_view v = {0};
     size_t n = 0;
     fc_auto(fc_free) const char **layers = cli_values(args, OPT_LAYER, &n);
-    int r = layers ? cli_view_open(cli, layers, n, &v, err) : fc_fail_errno(err, ENOMEM, "ls");
+    int r = layers ? cli_view_open_args(cli, args, layers, n, false, &v, err) : fc_fail_errno(err, ENOMEM, "ls");
 
     if (r == 0)
         r = show_all(cli, args, &v, err);
@@ -197,6 +198,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 static const struct cli_example examples[] = {
     {"A directory of the workspace", "fccompose ls -l /etc"},
     {"Every path of a tarball", "fccompose ls -R --layer alpine.tar.gz"},
+    {"A directory of an image", "fccompose ls -l -i rootfs.ext4 /etc"},
     {0},
 };
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/freeze.h"
+#include "cli/view.h"
 
 enum {
     OPT_SIZE = CLI_LONG_ONLY,
@@ -29,12 +30,13 @@ enum {
 
 const struct cli_option freeze_options[] = {
     {'l', 'l', "layer", "LAYER", "freeze these layers, with no workspace; may be repeated", CLI_WORD_FILE},
+    CLI_IMAGE_OPTION("freeze the tree of this ext4 image, with no workspace: to shrink it, or change its options"),
     {OPT_SIZE, 0, "size", "auto|N[KMGT]", "size of the image (default auto: as small as the content and --free allow)",
      0},
     {OPT_FREE, 0, "free", "N[KMGT]", "room for the guest to write (default none: it can then only make empty files)",
      0},
     {OPT_LABEL, 0, "label", "TEXT", "volume label, at most 16 bytes (default rootfs)", 0},
-    {OPT_UUID, 0, "uuid", "UUID", "default: derived from the lowest layer and the label", 0},
+    {OPT_UUID, 0, "uuid", "UUID", "default: derived from the lowest layer (or the image's UUID) and the label", 0},
     {OPT_JOURNAL, 0, "journal", "none|auto|N[KM]", "the journal (default auto)", 0},
     {OPT_NO_JOURNAL, 0, "no-journal", NULL, "the same as --journal none", 0},
     {OPT_INODE_SIZE, 0, "inode-size", "128|256|512|1024", "bytes of an inode (default 256)", 0},

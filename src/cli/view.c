@@ -126,6 +126,26 @@ int cli_view_open(struct cli *cli, const char *const *locators, size_t n, struct
     return 0;
 }
 
+int cli_view_open_args(struct cli *cli, const struct cli_args *args, const char *const *locators, size_t n,
+                       bool content, struct cli_view *ret, struct fc_error *err)
+{
+    const struct fc_ext4_read_options options = {.no_content = !content};
+    const char *image = cli_value(args, 'i');
+    struct cli_view v = {0};
+    int r;
+
+    if (!image)
+        return cli_view_open(cli, locators, n, ret, err);
+    if (n)
+        return cli_usage(err, "%s: --image and layers: one of them is the tree", cli->command->name);
+    if (strcmp(image, "-") == 0)
+        return cli_usage(err, "%s: an image is read at any place: it cannot be standard input", cli->command->name);
+    r = fc_ext4_read_image(image, &options, &v.snapshot, err);
+    if (r == 0)
+        *ret = v;
+    return r;
+}
+
 void cli_view_release(struct cli_view *v)
 {
     fc_snapshot_free(v->snapshot);

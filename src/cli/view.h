@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the reading commands look at: the workspace's tree, or the tree of layers given on the command line. */
+/* What the reading commands look at: the workspace's tree, or that of layers or of an image from the command line. */
 #ifndef FC_CLI_VIEW_H
 #define FC_CLI_VIEW_H
 
@@ -10,11 +10,11 @@
 /** An open view. All zero is a closed one. */
 struct cli_view {
     struct fc_cache *cache;
-    struct fc_workspace *ws; /**< NULL for layers from the command line */
+    struct fc_workspace *ws; /**< NULL for layers or an image from the command line */
     struct fc_layer **layers;
     size_t n_layers;
     struct fc_tree *own_tree;
-    const struct fc_tree *tree; /**< without the edits */
+    const struct fc_tree *tree; /**< without the edits; NULL for an image */
     struct fc_snapshot *snapshot;
 };
 
@@ -26,6 +26,12 @@ void cli_layers_free(struct fc_layer **layers, size_t n);
 
 /** Open the tree of @n layers, or, when @n is 0, of the workspace. Returns 0 or a failure with words. */
 int cli_view_open(struct cli *cli, const char *const *locators, size_t n, struct cli_view *ret, struct fc_error *err);
+/**
+ * The same, but of the image of --image (CLI_IMAGE_OPTION) when @args have one; wrong usage when there are layers, too.
+ * Without @content the files of an image have none.
+ */
+int cli_view_open_args(struct cli *cli, const struct cli_args *args, const char *const *locators, size_t n,
+                       bool content, struct cli_view *ret, struct fc_error *err);
 /** Close it. */
 void cli_view_release(struct cli_view *v);
 
@@ -68,6 +74,12 @@ static inline const struct fc_snap_source *cli_sources(const struct fc_snapshot 
 {
     return fc_snapshot_sources(s, NULL);
 }
+
+/** The row of a table that lets a command look into an image. */
+#define CLI_IMAGE_OPTION(what)                                                                                         \
+    {                                                                                                                  \
+        'i', 'i', "image", "IMAGE", what, CLI_WORD_FILE                                                                \
+    }
 
 /** Ids of import options. */
 enum { OPT_OWNER = CLI_LONG_ONLY + 200, OPT_EXCLUDE, OPT_CROSS_MOUNTS };
