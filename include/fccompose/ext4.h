@@ -93,7 +93,9 @@ FC_PUBLIC int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_e
 
 /** How to read an image. All zero is the default: everything. */
 struct fc_ext4_read_options {
-    bool no_content;      /**< leave the contents of files out: sizes stay, extents are none */
+    bool no_content;      /**< leave the contents of files out: sizes stay, extents are none; */
+    uint64_t content_of;  /**< but for this inode (its number in the snapshot); 0: none */
+    bool no_warnings;     /**< do not say to the log what may be missing */
     const char *temp_dir; /**< where an unnamed file for copies is made when one is needed; NULL: $TMPDIR or /var/tmp */
 };
 

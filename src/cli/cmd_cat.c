@@ -34,7 +34,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     struct cli_view v = {0};
     size_t n = 0;
     fc_auto(fc_free) const char **layers = cli_values(args, 'l', &n);
-    int r = layers ? cli_view_open_args(cli, args, layers, n, true, &v, err) : fc_fail_errno(err, ENOMEM, "cat");
+    int r = layers ? cli_view_open_args(cli, args, layers, n, false, &v, err) : fc_fail_errno(err, ENOMEM, "cat");
 
     for (size_t i = 0; i < args->n_operands && r == 0; i++)
         r = print(&v, args->operands[i], err);

@@ -123,7 +123,8 @@ const struct cli_command cmd_export = {
     .options = options,
     .about = "The whole merged tree as one tar (PAX where that is needed), names in order; the same tree gives the "
              "same bytes. OUT "
-             "is a file or - for standard output.",
+             "is a file or - for standard output. Of an image /lost+found is left out when it is empty, and what is in "
+             "its journal alone is not seen: there is a warning then.",
     .examples = examples,
     .min_operands = 1,
     .max_operands = -1,

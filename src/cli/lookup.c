@@ -177,11 +177,11 @@ static int put_extent(int source, const struct fc_snap_extent *e, uint64_t lengt
     return 0;
 }
 
-int cli_view_cat(const struct cli_view *v, uint32_t inode, int fd, struct fc_error *err)
+static int cat(const struct fc_snapshot *s, uint32_t inode, int fd, struct fc_error *err)
 {
-    const struct fc_snap_inode *i = &cli_inodes(v->snapshot)[inode];
-    const struct fc_snap_extent *extents = cli_extents(v->snapshot) + i->first_extent;
-    const struct fc_snap_source *sources = cli_sources(v->snapshot);
+    const struct fc_snap_inode *i = &cli_inodes(s)[inode];
+    const struct fc_snap_extent *extents = cli_extents(s) + i->first_extent;
+    const struct fc_snap_source *sources = cli_sources(s);
     fc_auto(fc_free) char *buffer = malloc(CHUNK);
     uint64_t at = 0;
     int r = buffer ? 0 : -ENOMEM;
@@ -199,4 +199,24 @@ int cli_view_cat(const struct cli_view *v, uint32_t inode, int fd, struct fc_err
     if (r == 0)
         r = put_zeros(fd, i->size - at);
     return r < 0 ? fc_fail_errno(err, -r, "cannot write the content") : 0;
+}
+
+int cli_view_cat(const struct cli_view *v, uint32_t inode, int fd, struct fc_error *err)
+{
+    struct fc_ext4_read_options options = {.no_content = true, .no_warnings = true};
+    struct fc_snapshot *s = NULL;
+    uint32_t n;
+    int r;
+
+    if (!v->image)
+        return cat(v->snapshot, inode, fd, err);
+    /* Contents may have to be copied first: of this file, and not of all others, too. */
+    options.content_of = cli_inodes(v->snapshot)[inode].ino;
+    r = fc_ext4_read_image(v->image, &options, &s, err);
+    if (r < 0)
+        return r;
+    fc_snapshot_inodes(s, &n);
+    r = inode < n ? cat(s, inode, fd, err) : fc_fail(err, EIO, "%s has changed while it was read", v->image);
+    fc_snapshot_free(s);
+    return r;
 }

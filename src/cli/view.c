@@ -131,7 +131,7 @@ int cli_view_open_args(struct cli *cli, const struct cli_args *args, const char 
 {
     const struct fc_ext4_read_options options = {.no_content = !content};
     const char *image = cli_value(args, 'i');
-    struct cli_view v = {0};
+    struct cli_view v = {.image = image};
     int r;
 
     if (!image)

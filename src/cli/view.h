@@ -10,6 +10,7 @@
 /** An open view. All zero is a closed one. */
 struct cli_view {
     struct fc_cache *cache;
+    const char *image;       /**< that of the command line, or NULL */
     struct fc_workspace *ws; /**< NULL for layers or an image from the command line */
     struct fc_layer **layers;
     size_t n_layers;
@@ -28,7 +29,7 @@ void cli_layers_free(struct fc_layer **layers, size_t n);
 int cli_view_open(struct cli *cli, const char *const *locators, size_t n, struct cli_view *ret, struct fc_error *err);
 /**
  * The same, but of the image of --image (CLI_IMAGE_OPTION) when @args have one; wrong usage when there are layers, too.
- * Without @content the files of an image have none.
+ * Without @content the files of an image have none, but for cli_view_cat().
  */
 int cli_view_open_args(struct cli *cli, const struct cli_args *args, const char *const *locators, size_t n,
                        bool content, struct cli_view *ret, struct fc_error *err);

@@ -121,6 +121,11 @@ static int check_inode(struct fc_ext4_reader *r)
     return 0;
 }
 
+static bool wants_content(const struct fc_ext4_reader *r)
+{
+    return !r->options.no_content || r->options.content_of == r->found[r->at].ino;
+}
+
 static int fill(struct fc_ext4_reader *r, struct fc_snap_inode *to)
 {
     const struct ext2_inode_large *i = r->inode;
@@ -137,7 +142,7 @@ static int fill(struct fc_ext4_reader *r, struct fc_snap_inode *to)
     switch (i->i_mode & S_IFMT) {
     case S_IFREG:
         to->size = EXT2_I_SIZE(i);
-        return r->options.no_content ? 0 : fc_ext4_read_content(r, to);
+        return wants_content(r) ? fc_ext4_read_content(r, to) : 0;
     case S_IFLNK:
         to->size = i->i_size;
         return read_target(r, to);

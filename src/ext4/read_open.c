@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Open an image for reading: see that it is an ext file system, whole, supported and of a sane shape. */
 #include <errno.h>
+#include <et/com_err.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +48,8 @@ static int check_super(struct fc_ext4_reader *r, struct ext2_super_block *s)
 {
     uint64_t blocks = s->s_blocks_count, per_group = s->s_blocks_per_group, size, descriptor = EXT2_MIN_DESC_SIZE;
 
-    if (s->s_log_block_size > EXT2_MAX_BLOCK_LOG_SIZE - EXT2_MIN_BLOCK_LOG_SIZE || per_group < 8)
+    if (s->s_log_block_size > EXT2_MAX_BLOCK_LOG_SIZE - EXT2_MIN_BLOCK_LOG_SIZE ||
+        s->s_log_cluster_size > EXT2_MAX_CLUSTER_LOG_SIZE - EXT2_MIN_CLUSTER_LOG_SIZE || per_group < 8)
         return fc_fail(r->err, EBADMSG, "%s: damaged: its superblock makes no sense", r->label);
     size = UINT64_C(1024) << s->s_log_block_size;
     if (s->s_feature_incompat & EXT4_FEATURE_INCOMPAT_64BIT) {
@@ -103,7 +105,7 @@ static int open_library(struct fc_ext4_reader *r)
     if (fd < 0)
         return fc_fail_errno(r->err, errno, "%s", r->label);
     snprintf(name, sizeof(name), "%d", fd);
-    initialize_ext2_error_table();
+    add_error_table(&et_ext2_error_table); /* once is enough, and more does nothing */
     code = ext2fs_open2(name, NULL, EXT2_FLAG_64BITS, 0, 0, unixfd_io_manager, &r->fs);
     if (code) {
         r->fs = NULL;
@@ -134,7 +136,7 @@ int fc_ext4_read_open(struct fc_ext4_reader *r, const char *path)
         ret = check_super(r, &super);
     if (ret == 0)
         ret = open_library(r);
-    if (ret == 0)
+    if (ret == 0 && !r->options.no_warnings)
         warn(r);
     return ret;
 }

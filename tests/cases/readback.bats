@@ -178,6 +178,8 @@ END
     cmp image.txt layer.txt
     fccompose cat -i img.ext4 /bin/busybox >image.txt
     fccompose cat -l builtin:busybox /bin/busybox | cmp - image.txt
+    fccompose cat -i img.ext4 /bin/busybox /init >image.txt
+    fccompose cat -l builtin:busybox /bin/busybox /init | cmp - image.txt
     fccompose --json ls -i img.ext4 /etc | python3 -m json.tool >/dev/null
     run fccompose cat -i img.ext4 /no/such
     [ "$status" -eq 1 ]
@@ -220,6 +222,8 @@ END
     run fccompose ls -i copy.img
     [ "$status" -eq 0 ]
     [[ $output == *"copy.img was not unmounted"*"e2fsck -p copy.img"* ]]
+    run fccompose cat -i copy.img /file /file
+    [ "$(grep -c "was not unmounted" <<<"$output")" -le 1 ]
     e2fsck -p copy.img >/dev/null || [ $? -le 1 ]
     run fccompose cat -i copy.img /file
     [ "$output" = content ]

@@ -212,7 +212,7 @@ static void test_dirty_tail(void **state)
 
 static void test_no_content(void **state)
 {
-    const struct fc_ext4_read_options o = {.no_content = true};
+    struct fc_ext4_read_options o = {.no_content = true};
     struct fc_snapshot *s = NULL;
     const struct fc_snap_inode *i;
     uint32_t n;
@@ -221,6 +221,7 @@ static void test_no_content(void **state)
     (void)state;
     gen_init(&g);
     gen_file(&g, 0, "a", 5000);
+    gen_file(&g, 0, "b", 6000);
     gen_judge(&g, NULL);
     assert_int_equal(fc_ext4_read_image(gen_path(), &o, &s, NULL), 0);
     i = &fc_snapshot_inodes(s, NULL)[fc_snapshot_find(s, "a")];
@@ -228,6 +229,13 @@ static void test_no_content(void **state)
     assert_int_equal(i->n_extents, 0);
     fc_snapshot_extents(s, &n);
     assert_int_equal(n, 0);
+    o.content_of = i->ino;
+    fc_snapshot_free(s);
+    assert_int_equal(fc_ext4_read_image(gen_path(), &o, &s, NULL), 0);
+    fc_snapshot_extents(s, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(fc_snapshot_extents(s, NULL)->length, 5000);
+    assert_int_equal(fc_snapshot_inodes(s, NULL)[fc_snapshot_find(s, "a")].n_extents, 1);
     fc_snapshot_free(s);
     gen_done(&g);
 }
