@@ -34,7 +34,7 @@ LIB_OBJS := $(foreach m,$(lib_modules),$(call objects,$(m)))
 UNIT_TESTS := $(patsubst tests/unit/test_%.c,$(B)/unit/test_%,$(sort $(wildcard tests/unit/test_*.c)))
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(sort $(wildcard examples/*.c)))
 
-.PHONY: all lib unit examples check lint format bench clean install uninstall
+.PHONY: all lib unit examples check lint format bench-freeze soak clean install uninstall
 all: $(B)/fccompose $(B)/libfccompose.a $(B)/libfccompose.so examples
 lib: $(B)/libfccompose.a
 unit: $(UNIT_TESTS)
@@ -89,6 +89,10 @@ check: all unit
 
 lint:
 	tools/lint
+
+# BENCH: options of tests/bench/freeze, such as BENCH='--only developer --host xfs --runs 3'.
+bench-freeze: $(B)/fccompose
+	B=$(B) tests/bench/freeze $(BENCH)
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
