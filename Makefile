@@ -94,6 +94,10 @@ lint:
 bench-freeze: $(B)/fccompose
 	B=$(B) tests/bench/freeze $(BENCH)
 
+# Random trees for hours (default 1): make soak HOURS=8, make soak SEED=17 for one of them again.
+soak: $(B)/fccompose
+	B=$(B) tests/soak $(if $(HOURS),--hours $(HOURS)) $(if $(SEED),--seed $(SEED)) $(SOAK)
+
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # GROUP: heavy
-# Random layers from seeds of the day, for FC_SOAK_SECONDS (default 300); a failure names its seed and how to repeat it. Then
-# damaged input for FC_FUZZ_SECONDS (default 120), best with B of a build with ASAN=1 UBSAN=1; and what is only large.
+# Random layers from seeds of the day, for FC_SOAK_SECONDS (default 300); a failure names its seed and how to repeat it (for hours:
+# make soak). Then damaged input for FC_FUZZ_SECONDS (default 120), best with B of a build with ASAN=1 UBSAN=1; and what is only large.
 load ../lib/common
 load ../lib/random
+load ../lib/boundary
 
 setup() {
     need_root
@@ -19,10 +20,16 @@ teardown() { [ -z "${WORK:-}" ] || leave_workdir; }
     local end=$((SECONDS + ${FC_SOAK_SECONDS:-300})) seed=${FC_SOAK_FIRST:-$((RANDOM * 32768 + RANDOM))} n=0
     while [ $SECONDS -lt $end ]; do
         try_seed "$seed" || return 1
+        try_boundary "$seed" || return 1
         rm -rf "$FCCOMPOSE_CACHE"
         seed=$((seed + 1)) n=$((n + 1))
     done
     echo "# $n seeds up to $((seed - 1))" >&3
+}
+
+@test "soak: more than 65,000 links, as many directories, and terabytes of holes" {
+    local seed
+    for seed in 1 2 3 4 5 6; do try_boundary "$seed" --heavy || return 1; done
 }
 
 @test "soak: damaged tars and indexes are refused with words, and leave nothing" {

@@ -13,7 +13,7 @@ check_seed() {
     "$LIB/apply-layers" oracle layers/*.tar 2>oracle.log || { grep -av 'time stamp\|Removing leading\|contiguous' oracle.log; return 1; }
     manifest oracle --skip lost+found >oracle.txt || return 1
     rm -rf oracle
-    check_image "${layers[@]}" && check_mount "${layers[@]}" && check_export "${layers[@]}" && check_workspace "$seed" || return 1
+    check_image "$seed" "${layers[@]}" && check_mount "${layers[@]}" && check_export "${layers[@]}" && check_workspace "$seed" || return 1
     cd "$WORK" || return 1
     rm -rf "$dir"
 }
@@ -34,10 +34,13 @@ frozen_equals() { # IMAGE MANIFEST
     same_manifest "$2" "$1.txt" || say "the image $1 is not $2"
 }
 
+# With options drawn at random: check_image SEED -l LAYER...
 check_image() {
-    local profiles=(5.10 6.1 6.18)
-    fccompose freeze -q "$@" one.ext4 --free 8M || return 1
-    frozen_equals one.ext4 oracle.txt || return 1
+    local options profiles=(5.10 6.1 6.18)
+    mapfile -d '' options < <("$LIB/freeze_options.py" "$1")
+    shift
+    fccompose freeze -q --no-sync "${options[@]}" "$@" one.ext4 || say "freeze ${options[*]@Q}" || return 1
+    frozen_equals one.ext4 oracle.txt || say "freeze ${options[*]@Q}" || return 1
     fccompose freeze -q "$@" --inline-data --inode-size $((256 << seed % 3)) --profile "${profiles[seed % 3]}" --compact small.ext4 || return 1
     frozen_equals small.ext4 oracle.txt || return 1
     fccompose freeze -q "$@" --profile compat --read-only old.ext4 || return 1
@@ -63,12 +66,23 @@ check_export() {
     frozen_equals two.ext4 oracle.txt
 }
 
+# Sockets are in images; tars have no form for them: commit refuses, export leaves them out with a word.
+without_sockets() {
+    grep -q ' s ' <(cut -d' ' -f1-3 before.txt) || return 0
+    fccompose mount -q || return 1
+    find rootfs -type s -delete
+    manifest rootfs --skip lost+found >before.txt
+    fccompose umount -q
+}
+
 # Edits by verbs, then in a mount; what the mount shows is what is frozen, committed and exported.
 check_workspace() {
     mkdir workspace
     (
         cd workspace || exit 1
         fccompose init -q ../layers/*.tar || exit 1
+        fccompose freeze -q --no-sync again.ext4 || exit 1
+        cp --sparse=always again.ext4 unedited.ext4
         "$LIB/random-edits" verbs "$1" || exit 1
         fccompose mount -q || exit 1
         "$LIB/random-edits" mount "$1" rootfs || exit 1
@@ -79,7 +93,11 @@ check_workspace() {
         frozen_equals mounted.ext4 before.txt || exit 1
         fccompose freeze -q unmounted.ext4 || exit 1
         cmp mounted.ext4 unmounted.ext4 || exit 1
+        fccompose freeze -q --no-sync again.ext4 || exit 1
+        cmp again.ext4 mounted.ext4 || say "a freeze over an image of the unedited tree differs from a fresh one" || exit 1
+        echo "seed $1: $("$LIB/shared-blocks" unedited.ext4 mounted.ext4) after $(grep -c . diff.txt) changes"
         fccompose diff | cmp - diff.txt || exit 1
+        without_sockets || exit 1
         fccompose commit -q edits || exit 1
         [ -z "$(fccompose diff)" ] || say "commit left edits" || exit 1
         fccompose mount -q || exit 1

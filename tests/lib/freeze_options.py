@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Draw options of freeze at random: freeze_options.py SEED prints some, each ended by a NUL, that change nothing in the tree."""
+import random
+import sys
+
+
+def draw(r, inode_size):
+    out = ["--inode-size", str(inode_size)]
+    out += r.choice([[], [], ["--journal", "none"], ["--journal", "4M"], ["--journal", "5000K"], ["--journal", "64M"]])
+    out += r.choice([[], [], ["--free", "1"], ["--free", "4096"], ["--free", "100M"], ["--free", "1G"], ["--free", f"{r.randrange(1 << 28)}"],
+                     ["--size", f"{r.randrange(1 << 29, 1 << 30)}"]])
+    out += r.choice([[], ["--label", ""], ["--label", "sixteen bytes ok"], ["--label", "-x y"]])
+    out += r.choice([[], ["--reserved", r.choice(["0", "0.1", "5", "50"])]])
+    out += r.choice([[], [], ["--inodes", str(r.choice([1, 16, 20000, 100000]))]])
+    out += r.choice([[], ["--no-clone"], ["--uuid", "01234567-89ab-4cde-8f01-23456789abcd"]])
+    return out
+
+
+def main():
+    r = random.Random(int(sys.argv[1]))
+    # Not 128: times would lose their nanoseconds.
+    sys.stdout.write("".join(o + "\0" for o in draw(r, r.choice([256, 256, 512, 1024]))))
+
+
+if __name__ == "__main__":
+    main()
