@@ -2,10 +2,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw options of freeze at random: freeze_options.py SEED prints some, each ended by a NUL, that change nothing in the tree."""
 import random
+import re
+import subprocess
 import sys
 
 
+def known():
+    """The options that the fccompose on PATH has."""
+    r = subprocess.run(["fccompose", "help", "freeze"], stdout=subprocess.PIPE, text=True, check=True)
+    return set(re.findall(r"--[a-z-]+", r.stdout))
+
+
+def features(r, inode_size, size_given):
+    """Options that came later: drawn apart, so that the rest of a seed is the same without them."""
+    out, have = [], known()
+    if "--align" in have and not size_given:
+        out += r.choice([[], [], [], ["--align", "2M"], ["--align", "64K"]])
+    if "--compact" in have:
+        out += r.choice([[], [], [], ["--compact"]])
+    profile = r.choice([None, None, "5.10", "6.1", "6.18", "compat"]) if "--profile" in have else None
+    out += ["--profile", profile] if profile else []
+    if "--inline-data" in have and profile != "compat" and inode_size > 128:
+        out += r.choice([[], ["--inline-data"]])
+    return out
+
+
 def draw(r, inode_size):
+    out = base(r, inode_size)
+    return out + features(random.Random(r.random()), inode_size, "--size" in out)
+
+
+def base(r, inode_size):
     out = ["--inode-size", str(inode_size)]
     out += r.choice([[], [], ["--journal", "none"], ["--journal", "4M"], ["--journal", "5000K"], ["--journal", "64M"]])
     out += r.choice([[], [], ["--free", "1"], ["--free", "4096"], ["--free", "100M"], ["--free", "1G"], ["--free", f"{r.randrange(1 << 28)}"],

@@ -64,7 +64,9 @@ def tar_of(case, folder, given, fccompose):
 
 
 def compressed(tar, folder):
-    """TAR.gz, made once by gzip itself."""
+    """TAR.gz: beside it, or made once by gzip itself."""
+    if os.path.exists(tar + ".gz"):
+        return tar + ".gz"
     out = os.path.join(folder, os.path.basename(tar) + ".gz")
     if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(tar):
         with open(out + ".part", "wb") as f:

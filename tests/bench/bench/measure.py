@@ -23,17 +23,19 @@ def anonymous_peak(pid, most):
     return most
 
 
-def first_run(command):
-    """Run @command once. Returns seconds, and the peak memory of its largest process in bytes, mapped files included."""
+def run_once(command):
+    """Run @command. Returns the numbers of that one run; the memory is the peak of its largest process, mapped files included."""
     # By time(1), not by wait4(): a child of ours begins with our own memory in its peak.
     with tempfile.NamedTemporaryFile(mode="r") as out:
         start = time.monotonic()
-        r = subprocess.run(["time", "-q", "-f", "%M", "-o", out.name, "sh", "-c", command], stdin=subprocess.DEVNULL,
+        r = subprocess.run(["time", "-q", "-f", "%U %S %M", "-o", out.name, "sh", "-c", command], stdin=subprocess.DEVNULL,
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
         seconds = time.monotonic() - start
         if r.returncode != 0:
             raise Failed(f"status {r.returncode}: {last_line(r.stderr)}")
-        return seconds, int(out.read()) * 1024
+        user, system, memory = out.read().split()
+    return {"median": seconds, "min": seconds, "max": seconds, "user": float(user), "system": float(system),
+            "memory": int(memory) * 1024, "runs": 1}
 
 
 def last_line(text):
@@ -41,37 +43,29 @@ def last_line(text):
 
 
 def measure(command, prepare, check, runs, budget):
-    """Median of up to @runs runs that fit into @budget seconds (at least one), after a run that warms the caches and is checked."""
+    """Median of up to @runs runs that fit into @budget seconds, after one that warms the caches and is checked; that one if none fit."""
     must(prepare, "preparing")
-    warm, memory = first_run(command)
+    first = run_once(command)
     if check:
         must(check, "what was written is wrong")
-    runs = max(1, min(runs, int(budget / max(warm, 0.001))))
+    runs = min(runs, int(budget / max(first["median"], 0.001)))
+    if runs < 2:  # fewer than hyperfine takes
+        return first
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        if runs == 1:  # hyperfine wants two
-            return once(command, prepare, memory)
         argv = ["hyperfine", "--style", "none", "--runs", str(runs), "--export-json", out.name, "--prepare", prepare, command]
         r = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if r.returncode != 0:
             raise Failed(last_line(r.stderr))
-        got = json.load(open(out.name))["results"][0]
+        with open(out.name) as f:
+            got = json.load(f)["results"][0]
     return {"median": got["median"], "min": got["min"], "max": got["max"], "user": got["user"], "system": got["system"],
-            "memory": memory, "runs": len(got["times"])}
+            "memory": first["memory"], "runs": len(got["times"])}
 
 
 def must(command, what):
     r = subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if r.returncode != 0:
         raise Failed(f"{what}: {last_line(r.stderr)}")
-
-
-def once(command, prepare, memory):
-    must(prepare, "preparing")
-    before = os.times()
-    seconds, more = first_run(command)
-    after = os.times()
-    return {"median": seconds, "min": seconds, "max": seconds, "user": after.children_user - before.children_user,
-            "system": after.children_system - before.children_system, "memory": max(memory, more), "runs": 1}
 
 
 def first_byte(argv, prepare, runs):
