@@ -63,9 +63,9 @@ def measure(command, prepare, check, runs, budget):
 
 
 def must(command, what):
-    r = subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    r = subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if r.returncode != 0:
-        raise Failed(f"{what}: {last_line(r.stderr)}")
+        raise Failed(f"{what}: {last_line(r.stdout)}")
 
 
 def first_byte(argv, prepare, runs):

@@ -2,6 +2,7 @@
 """What is measured: fccompose in its ways, the other writers, and cp of the finished image as the floor."""
 import os
 import shutil
+import subprocess
 from shlex import quote as q
 
 from bench.inputs import Skip, compressed
@@ -105,6 +106,20 @@ def cold(p):
     return (f"FCCOMPOSE_CACHE={q(p.cold_cache)} {q(p.fccompose)} freeze -q --no-sync -l {q(compressed(p.tar, p.inputs))} {q(p.out)}")
 
 
+def disk_of(p):
+    return q(os.path.join(p.workspace, ".fccompose/disk/disk.ext4"))
+
+
+def virtual(p):
+    """From the command to the first byte of the image that is not written."""
+    r = subprocess.run([p.fccompose, "help", "freeze"], stdout=subprocess.PIPE, text=True)
+    if "--virtual" not in r.stdout:
+        raise Skip("this fccompose has no freeze --virtual")
+    if not os.path.exists("/dev/fuse"):
+        raise Skip("no /dev/fuse")
+    return f"{q(p.fccompose)} -C {q(p.workspace)} freeze -q --virtual && head -c 1 {disk_of(p)}"
+
+
 def gzip(p):
     return f"gzip -dc {q(compressed(p.tar, p.inputs))}"
 
@@ -119,7 +134,11 @@ PEERS = [("fccompose", fccompose, False), ("fccompose --no-clone", fccompose_cop
          ("cp --reflink", cp_reflink, False), ("mke2fs -d", mke2fs, True), ("mkfs+mount+tar", loop_mount, False),
          ("genext2fs", genext2fs, True), ("mksquashfs", mksquashfs, True), ("mksquashfs lz4", mksquashfs_lz4, True),
          ("mkfs.erofs", erofs, True), ("fccompose, one file changed", after_edit, False), ("fccompose, cold .tar.gz", cold, False),
+         ("first byte of the virtual disk", virtual, False),
          ("gzip -dc", gzip, False), ("igzip -dc", igzip, False)]
+
+
+EDITING = {"fccompose, one file changed"}  # these leave edits in the workspace
 
 
 def prepare_of(name, p):
@@ -128,6 +147,8 @@ def prepare_of(name, p):
         return edited(p)
     if name == "fccompose, cold .tar.gz":
         return f"rm -rf {q(p.out)} {q(p.cold_cache)}"
+    if name == "first byte of the virtual disk":
+        return f"{q(p.fccompose)} -C {q(p.workspace)} umount -q 2>/dev/null || true"
     return f"rm -f {q(p.out)}"
 
 
@@ -137,4 +158,6 @@ def check_of(name, p):
         return f"cp {q(p.out)} {q(p.out)}.old && rm {q(p.out)} && {p.freeze(p.out)} && cmp {q(p.out)} {q(p.out)}.old; r=$?; rm {q(p.out)}.old; exit $r"
     if name in ("fccompose, cold .tar.gz", "fccompose", "fccompose --no-clone"):
         return f"cmp {q(p.out)} {q(p.image)}"
+    if name == "first byte of the virtual disk":
+        return f"cmp {disk_of(p)} {q(p.image)}"
     return None
