@@ -201,18 +201,16 @@ static int restore_inode(struct live_reset *r, uint32_t lower)
     return 0;
 }
 
+/* First all names, then the inodes: a name that is still to go would count as one, and leave a new ctime when it goes. */
 static int restore_all(struct live_reset *r)
 {
     int rc = 0;
 
-    for (size_t i = 0; i < r->todo.n && rc == 0; i++) {
-        uint32_t lower = (uint32_t)r->todo.items[i];
-
-        if (S_ISDIR(r->live->lower[lower].mode))
-            rc = restore_dir(r, lower);
-        if (rc == 0)
-            rc = restore_inode(r, lower);
-    }
+    for (size_t i = 0; i < r->todo.n && rc == 0; i++) /* grows on the way */
+        if (S_ISDIR(r->live->lower[r->todo.items[i]].mode))
+            rc = restore_dir(r, (uint32_t)r->todo.items[i]);
+    for (size_t i = 0; i < r->todo.n && rc == 0; i++)
+        rc = restore_inode(r, (uint32_t)r->todo.items[i]);
     return rc;
 }
 

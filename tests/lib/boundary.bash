@@ -75,6 +75,37 @@ boundary_again() {
     FCCOMPOSE_CACHE=$PWD/cache fccompose freeze -q "${options[@]}" -l layer.tar - | cmp - one.ext4 || say "the second freeze differs"
 }
 
+# Edits in a mount of a workspace of it: the image is what the mount shows, mounted or not, fresh or over an image of the
+# unedited tree. check_edits SEED
+check_edits() {
+    local seed=$1 dir=$WORK/edits-$1 options
+    mkdir -p "$dir"
+    cd "$dir" || return 1
+    "$LIB/boundary-tree" "$seed" . --edits || return 1
+    mapfile -d '' options <options
+    echo "edits $seed: freeze ${options[*]@Q}"
+    fccompose init -q layer.tar || return 1
+    fccompose freeze -q --no-sync "${options[@]}" old.ext4 || return 1
+    boundary_equals old.ext4 || return 1
+    cp --sparse=always old.ext4 over.ext4
+    cp --sparse=always old.ext4 unedited.ext4
+    fccompose mount -q || return 1
+    "$LIB/random-edits" mount "$seed" rootfs && manifest rootfs --skip lost+found >expected.txt &&
+        fccompose freeze -q --no-sync "${options[@]}" new.ext4
+    local r=$?
+    fccompose umount -q && [ $r -eq 0 ] || return 1
+    boundary_equals new.ext4 || return 1
+    echo "edits $seed: $("$LIB/shared-blocks" old.ext4 new.ext4)"
+    fccompose freeze -q --no-sync "${options[@]}" old.ext4 || return 1
+    cmp old.ext4 new.ext4 || say "a freeze over the old image differs from a fresh one" || return 1
+    fccompose freeze -q --no-sync "${options[@]}" over.ext4 || return 1
+    cmp over.ext4 new.ext4 || say "a freeze over a copy of the old image differs from a fresh one" || return 1
+    fccompose reset -q && fccompose freeze -q --no-sync "${options[@]}" over.ext4 || return 1
+    cmp over.ext4 unedited.ext4 || say "what was reset freezes otherwise than before the edits" || return 1
+    cd "$WORK" || return 1
+    rm -rf "$dir"
+}
+
 # Now and then the guest's tools change its size.
 boundary_resized() {
     case $(($1 % 4)) in

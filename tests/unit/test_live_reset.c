@@ -171,6 +171,23 @@ static void other_edits_of_a_folder_stay(void **state)
     assert_false(has_row(w));
 }
 
+/* The new name goes after its inode's turn, because it is deeper, or before. */
+static void links_leave_no_trace(void **state)
+{
+    struct world *w = *state;
+    struct fc_attr before = at(w, "etc/hostname"), ca = at(w, "etc/ssl/certs/ca"), a;
+
+    assert_int_equal(fc_live_link(w->live, before.ino, ino_at(w, "etc/ssl/certs"), NAME("deeper"), &a), 0);
+    assert_int_equal(fc_live_link(w->live, ca.ino, ino_at(w, ""), NAME("higher"), &a), 0);
+    assert_true(has_row(w));
+    assert_int_equal(reset(w, ""), 0);
+    a = at(w, "etc/hostname");
+    assert_memory_equal(&a, &before, sizeof(a));
+    a = at(w, "etc/ssl/certs/ca");
+    assert_memory_equal(&a, &ca, sizeof(a));
+    assert_false(has_row(w));
+}
+
 static void dot_is_the_inode_itself(void **state)
 {
     struct world *w = *state;
@@ -212,6 +229,7 @@ int main(void)
         TEST(moved_directory_is_counted_where_it_is),
         TEST(create_and_reset_leave_no_trace),
         TEST(other_edits_of_a_folder_stay),
+        TEST(links_leave_no_trace),
         TEST(dot_is_the_inode_itself),
         TEST(lengths_of_tables_need_not_be_asked_for),
     };
