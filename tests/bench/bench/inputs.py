@@ -64,9 +64,7 @@ def tar_of(case, folder, given, fccompose):
 
 
 def compressed(tar, folder):
-    """TAR.gz: beside it, or made once by gzip itself."""
-    if os.path.exists(tar + ".gz"):
-        return tar + ".gz"
+    """TAR.gz, made once by gzip itself."""
     out = os.path.join(folder, os.path.basename(tar) + ".gz")
     if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(tar):
         with open(out + ".part", "wb") as f:

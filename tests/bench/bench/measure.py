@@ -2,6 +2,7 @@
 """Time one command by hyperfine, and its memory by one more run."""
 import json
 import os
+import statistics
 import subprocess
 import tempfile
 import time
@@ -42,24 +43,40 @@ def last_line(text):
     return (text.strip().splitlines() or ["no word"])[-1][:200]
 
 
-def measure(command, prepare, check, runs, budget):
-    """Median of up to @runs runs that fit into @budget seconds, after one that warms the caches and is checked; that one if none fit."""
-    must(prepare, "preparing")
-    first = run_once(command)
-    if check:
-        must(check, "what was written is wrong")
-    runs = min(runs, int(budget / max(first["median"], 0.001)))
-    if runs < 2:  # fewer than hyperfine takes
-        return first
-    with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        argv = ["hyperfine", "--style", "none", "--runs", str(runs), "--export-json", out.name, "--prepare", prepare, command]
-        r = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        if r.returncode != 0:
-            raise Failed(last_line(r.stderr))
-        with open(out.name) as f:
-            got = json.load(f)["results"][0]
-    return {"median": got["median"], "min": got["min"], "max": got["max"], "user": got["user"], "system": got["system"],
-            "memory": first["memory"], "runs": len(got["times"])}
+class Series:
+    """The runs of one command: a first one, which warms the caches and is checked, then rounds beside those of its peers."""
+
+    def __init__(self, command, prepare, check, runs, budget):
+        self.command, self.prepare, self.times = command, prepare, []
+        must(prepare, "preparing")
+        self.first = run_once(command)
+        if check:
+            must(check, "what was written is wrong")
+        self.runs = min(runs, int(budget / max(self.first["median"], 0.001)))
+        self.user = self.system = 0
+
+    def round(self):
+        """One more run by hyperfine, unless there were enough."""
+        if len(self.times) >= self.runs:
+            return
+        with tempfile.NamedTemporaryFile(suffix=".json") as out:
+            argv = ["hyperfine", "--style", "none", "--runs", "1", "--export-json", out.name, "--prepare", self.prepare, self.command]
+            r = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            if r.returncode != 0:
+                raise Failed(last_line(r.stderr))
+            with open(out.name) as f:
+                got = json.load(f)["results"][0]
+        self.times += got["times"]
+        self.user += got["user"]
+        self.system += got["system"]
+
+    def result(self):
+        """The medians; the first run alone where the budget allowed no more."""
+        n = len(self.times)
+        if n == 0:
+            return self.first
+        return {"median": statistics.median(self.times), "min": min(self.times), "max": max(self.times), "user": self.user / n,
+                "system": self.system / n, "memory": self.first["memory"], "runs": n}
 
 
 def must(command, what):
@@ -89,5 +106,5 @@ def first_byte(argv, prepare, runs):
         if not got:
             raise Failed("no output")
     times = sorted(times[1:])
-    return {"median": times[len(times) // 2], "min": times[0], "max": times[-1], "user": None, "system": None, "memory": peak,
+    return {"median": statistics.median(times), "min": times[0], "max": times[-1], "user": None, "system": None, "memory": peak,
             "runs": runs}

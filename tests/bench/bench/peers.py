@@ -142,14 +142,15 @@ EDITING = {"fccompose, one file changed"}  # these leave edits in the workspace
 
 
 def prepare_of(name, p):
-    """The command before each run: what the last run left is gone."""
+    """The command before each run: what the last run left is gone, and nothing waits to be written to the disk."""
+    settle = f"sync -f {q(p.host.dir)}"
     if name == "fccompose, one file changed":
-        return edited(p)
+        return f"{edited(p)} && {settle}"
     if name == "fccompose, cold .tar.gz":
-        return f"rm -rf {q(p.out)} {q(p.cold_cache)}"
+        return f"rm -rf {q(p.out)} {q(p.cold_cache)} && {settle}"
     if name == "first byte of the virtual disk":
-        return f"{q(p.fccompose)} -C {q(p.workspace)} umount -q 2>/dev/null || true"
-    return f"rm -f {q(p.out)}"
+        return f"{q(p.fccompose)} -C {q(p.workspace)} umount -q 2>/dev/null; {settle}"
+    return f"rm -f {q(p.out)} && {settle}"
 
 
 def check_of(name, p):
