@@ -29,7 +29,10 @@ def features(r, inode_size, size_given):
 
 def draw(r, inode_size):
     out = base(r, inode_size)
-    return out + features(random.Random(r.random()), inode_size, "--size" in out)
+    apart = random.Random(r.random())
+    if "--read-only" in known() and apart.random() < 0.12:
+        out = ["--inode-size", str(inode_size), "--read-only"]
+    return out + features(apart, inode_size, "--size" in out)
 
 
 def base(r, inode_size):
