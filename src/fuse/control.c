@@ -108,7 +108,7 @@ static int say_read_only(const struct fc_control *s, struct fc_error *err)
     if (!s->mount)
         return -EROFS;
     return fc_fail(err, EROFS, "the workspace is mounted read-only on %s: unmount it first (fccompose umount)",
-                   s->mount->mountpoint);
+                   s->mount->service.mountpoint);
 }
 
 static int do_info(const struct fc_control *s, struct fc_buf *ret)
@@ -116,7 +116,7 @@ static int do_info(const struct fc_control *s, struct fc_buf *ret)
     struct control_info info = {.pid = getpid()};
     int r = fc_buf_add(ret, &info, sizeof(info));
 
-    return r < 0 ? r : fc_buf_adds(ret, s->mount ? s->mount->mountpoint : "");
+    return r < 0 ? r : fc_buf_adds(ret, s->mount ? s->mount->service.mountpoint : "");
 }
 
 static int do_stop(struct fc_control *s, bool lazy, struct fc_error *err)
@@ -128,13 +128,13 @@ static int do_stop(struct fc_control *s, bool lazy, struct fc_error *err)
     r = fc_mount_flush(s->mount, err);
     if (r < 0 && !lazy)
         return r;
-    r = fc_mount_undo(s->mount->mountpoint, lazy, err);
+    r = fc_mount_undo(s->mount->service.mountpoint, lazy, err);
     if (r == -EINVAL) /* unmounted by other means: all the better */
         r = 0;
     if (r == 0)
         r = fc_live_sync(s->live, true, err);
     if (r == 0)
-        fuse_end(s->mount);
+        fuse_service_end(&s->mount->service);
     return r;
 }
 

@@ -118,9 +118,8 @@ static int explain_device(struct fc_error *err)
     return 0;
 }
 
-int fuse_explain(const struct fc_mount_options *options, const char *said, struct fc_error *err)
+int fuse_explain(const char *path, bool allow_other, const char *said, struct fc_error *err)
 {
-    const char *path = options->mountpoint;
     int r = explain_device(err);
 
     if (r < 0)
@@ -132,7 +131,7 @@ int fuse_explain(const struct fc_mount_options *options, const char *said, struc
     if (geteuid() != 0 && !in_path("fusermount3"))
         return fc_fail(err, ENOENT,
                        "cannot mount: fusermount3 is missing (package fuse3), which mounts for ordinary users");
-    if (geteuid() != 0 && options->allow_other && !has_line("/etc/fuse.conf", "user_allow_other"))
+    if (geteuid() != 0 && allow_other && !has_line("/etc/fuse.conf", "user_allow_other"))
         return fc_fail(err, EPERM,
                        "cannot mount with allow_other: /etc/fuse.conf lacks the line user_allow_other, which root can "
                        "add; or mount without it");

@@ -95,7 +95,7 @@ static int launder(struct fc_mount *m, dev_t dev)
     int r = scan_processes(dev, &set);
 
     for (size_t i = 0; i < set.n && r == 0; i++) {
-        r = fuse_lowlevel_notify_inval_inode(m->se, set.items[i], 0, 0);
+        r = fuse_lowlevel_notify_inval_inode(m->service.se, set.items[i], 0, 0);
         if (r == -ENOENT)
             r = 0;
     }
@@ -111,7 +111,7 @@ static void settle(struct fc_mount *m)
     uint64_t seen = atomic_load(&m->mapped_writes);
     int quiet = 0;
 
-    for (int i = 0; i < 2000 && quiet < 4 && !atomic_load(&m->ended); i++) {
+    for (int i = 0; i < 2000 && quiet < 4 && !atomic_load(&m->service.ended); i++) {
         uint64_t now;
 
         nanosleep(&pause, NULL);
@@ -124,20 +124,20 @@ static void settle(struct fc_mount *m)
 int fc_mount_flush(struct fc_mount *m, struct fc_error *err)
 {
     __attribute__((cleanup(fc_buf_release_auto))) struct fc_buf said = {0};
-    const char *const argv[] = {"sync", "-f", "--", m->mountpoint, NULL};
+    const char *const argv[] = {"sync", "-f", "--", m->service.mountpoint, NULL};
     dev_t dev;
     int r;
 
-    if (atomic_load(&m->ended) || !fuse_device(m->mountpoint, &dev))
+    if (atomic_load(&m->service.ended) || !fuse_device(m->service.mountpoint, &dev))
         return 0;
     r = launder(m, dev);
     if (r < 0)
-        return fc_fail_errno(err, -r, "cannot write back what is mapped in %s", m->mountpoint);
+        return fc_fail_errno(err, -r, "cannot write back what is mapped in %s", m->service.mountpoint);
     r = fc_child_run(argv, &said, err);
     if (r < 0)
-        return fc_wrap(err, "cannot write back what is mapped in %s", m->mountpoint);
+        return fc_wrap(err, "cannot write back what is mapped in %s", m->service.mountpoint);
     if (r > 0)
-        return fc_fail(err, EIO, "cannot write back what is mapped in %s: %.*s", m->mountpoint,
+        return fc_fail(err, EIO, "cannot write back what is mapped in %s: %.*s", m->service.mountpoint,
                        said.data ? (int)strcspn(said.data, "\n") : 0, said.data ? said.data : "");
     settle(m);
     return 0;

@@ -34,10 +34,7 @@ void fuse_op_init(void *userdata, struct fuse_conn_info *conn)
     conn->time_gran = 1;
     if (!(conn->capable & FUSE_CAP_NO_OPEN_SUPPORT) || !(conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT))
         m->classic_open = true;
-    pthread_mutex_lock(&m->lock);
-    m->inited = true;
-    pthread_cond_broadcast(&m->began);
-    pthread_mutex_unlock(&m->lock);
+    fuse_service_inited(&m->service);
 }
 
 /*

@@ -25,10 +25,10 @@ static void send_note(struct fc_mount *m, const struct fuse_note *note)
     int r;
 
     if (note->name)
-        r = fuse_lowlevel_notify_inval_entry(m->se, note->ino, note->name, note->len);
+        r = fuse_lowlevel_notify_inval_entry(m->service.se, note->ino, note->name, note->len);
     else /* a negative offset leaves the pages and drops only the attributes */
-        r = fuse_lowlevel_notify_inval_inode(m->se, note->ino, note->content ? 0 : -1, 0);
-    if (r < 0 && r != -ENOENT && !atomic_load(&m->ended))
+        r = fuse_lowlevel_notify_inval_inode(m->service.se, note->ino, note->content ? 0 : -1, 0);
+    if (r < 0 && r != -ENOENT && !atomic_load(&m->service.ended))
         fc_log(FC_LOG_WARN, "the kernel was not told of a change of inode %llu: %s", (unsigned long long)note->ino,
                strerror(-r));
 }
@@ -53,7 +53,7 @@ static void *notifier_main(void *arg)
         q->n = q->cap = 0;
         pthread_mutex_unlock(&q->lock);
         for (size_t i = 0; i < n; i++) {
-            if (!atomic_load(&m->ended))
+            if (!atomic_load(&m->service.ended))
                 send_note(m, &batch[i]);
             free(batch[i].name);
         }

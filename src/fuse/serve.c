@@ -35,68 +35,65 @@ static void on_stop_signal(int sig)
 
 static void on_kick(int sig) { (void)sig; }
 
-/** What was there before fc_mount_serve(). */
+/** What was there before fuse_service_wait(). */
 struct old_signals {
-    struct sigaction stop[STOP_SIGNALS], kick;
+    struct sigaction stop[STOP_SIGNALS];
 };
 
 static void signals_install(struct old_signals *ret_old, int fd)
 {
-    struct sigaction stop = {.sa_handler = on_stop_signal, .sa_flags = SA_RESTART}, kick = {.sa_handler = on_kick};
+    struct sigaction stop = {.sa_handler = on_stop_signal, .sa_flags = SA_RESTART};
 
     atomic_store(&signal_fd, fd);
     for (int i = 0; i < STOP_SIGNALS; i++)
         sigaction(stop_signals[i], &stop, &ret_old->stop[i]);
-    sigaction(KICK, &kick, &ret_old->kick); /* without SA_RESTART: read(2) must return */
 }
 
 static void signals_restore(const struct old_signals *old)
 {
     for (int i = 0; i < STOP_SIGNALS; i++)
         sigaction(stop_signals[i], &old->stop[i], NULL);
-    sigaction(KICK, &old->kick, NULL);
     atomic_store(&signal_fd, -1);
 }
 
-void fuse_end(struct fc_mount *m)
+void fuse_service_end(struct fuse_service *s)
 {
     uint64_t one = 1;
 
-    atomic_store(&m->ended, true);
-    pthread_mutex_lock(&m->lock);
-    pthread_cond_broadcast(&m->began);
-    pthread_mutex_unlock(&m->lock);
-    if (write(m->stop_fd, &one, sizeof(one)) < 0)
+    atomic_store(&s->ended, true);
+    pthread_mutex_lock(&s->lock);
+    pthread_cond_broadcast(&s->began);
+    pthread_mutex_unlock(&s->lock);
+    if (write(s->stop_fd, &one, sizeof(one)) < 0)
         fc_log(FC_LOG_WARN, "cannot end: %s", strerror(errno));
 }
 
-/** A thread that answers requests. */
-struct worker {
-    struct fc_mount *m;
+struct fuse_worker {
+    struct fuse_service *s;
     pthread_t thread;
     bool first, started;
 };
 
 /* The first thread answers INIT, which decides how large requests are; the others come after that. */
-static void wait_for_init(struct fc_mount *m)
+static void wait_for_init(struct fuse_service *s)
 {
-    pthread_mutex_lock(&m->lock);
-    while (!m->inited && !atomic_load(&m->ended))
-        pthread_cond_wait(&m->began, &m->lock);
-    pthread_mutex_unlock(&m->lock);
+    pthread_mutex_lock(&s->lock);
+    while (!s->inited && !atomic_load(&s->ended))
+        pthread_cond_wait(&s->began, &s->lock);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void *worker_main(void *arg)
 {
-    const struct worker *w = arg;
-    struct fc_mount *m = w->m;
+    const struct fuse_worker *w = arg;
+    struct fuse_service *s = w->s;
     struct fuse_buf buf = {0};
 
-    fuse_notifier_mark(m);
+    fuse_notifier_mark(s->mark);
     if (!w->first)
-        wait_for_init(m);
-    while (!atomic_load(&m->ended) && !fuse_session_exited(m->se)) {
-        int r = fuse_session_receive_buf(m->se, &buf);
+        wait_for_init(s);
+    while (!atomic_load(&s->ended) && !fuse_session_exited(s->se)) {
+        int r = fuse_session_receive_buf(s->se, &buf);
 
         if (r == -EINTR || r == -EAGAIN)
             continue;
@@ -105,16 +102,16 @@ static void *worker_main(void *arg)
                 fc_log(FC_LOG_WARN, "cannot read requests: %s", strerror(-r));
             break;
         }
-        fuse_session_process_buf(m->se, &buf);
+        fuse_session_process_buf(s->se, &buf);
     }
-    fuse_end(m); /* when one sees the end, all do */
+    fuse_service_end(s); /* when one sees the end, all do */
     fuse_notifier_mark(NULL);
     free(buf.mem);
     return NULL;
 }
 
 /* A kick that comes just before read(2) is lost, so kick until the thread is gone. */
-static void join_worker(struct worker *w)
+static void join_worker(struct fuse_worker *w)
 {
     struct timespec until;
 
@@ -131,62 +128,63 @@ static void join_worker(struct worker *w)
     }
 }
 
-/* A signal came: unmount while the threads still answer, by force of detaching if somebody is inside. */
-static void end_by_signal(struct fc_mount *m)
+int fuse_service_start(struct fuse_service *s, struct fc_error *err)
 {
-    struct fc_error err = {0};
+    struct sigaction kick = {.sa_handler = on_kick}; /* without SA_RESTART: read(2) must return */
+    int r = 0;
 
-    if (fc_mount_flush(m, &err) < 0)
-        fc_log(FC_LOG_WARN, "%s", err.msg);
-    if (fc_mount_undo(m->mountpoint, false, &err) == 0)
-        return;
-    fc_log(FC_LOG_WARN, "%s; detaching it", err.msg);
-    if (fc_mount_undo(m->mountpoint, true, &err) < 0)
-        fc_log(FC_LOG_WARN, "%s", err.msg);
-    fuse_end(m);
+    s->workers = calloc((size_t)s->n_threads, sizeof(*s->workers));
+    if (!s->workers)
+        return fc_fail(err, ENOMEM, "cannot serve %s: out of memory", s->mountpoint);
+    sigaction(KICK, &kick, NULL); /* stays: it does nothing, and several sessions want it */
+    for (int i = 0; i < s->n_threads && r == 0; i++) {
+        s->workers[i] = (struct fuse_worker){.s = s, .first = i == 0};
+        r = pthread_create(&s->workers[i].thread, NULL, worker_main, &s->workers[i]);
+        s->workers[i].started = r == 0;
+    }
+    return s->workers[0].started ? 0 /* fewer threads than asked for will do */
+                                 : fc_fail_errno(err, r, "cannot start a thread");
 }
 
-static void supervise(struct fc_mount *m, int fd)
+void fuse_service_join(struct fuse_service *s)
 {
-    struct pollfd p[2] = {{.fd = m->stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    for (int i = 0; s->workers && i < s->n_threads; i++)
+        if (s->workers[i].started)
+            join_worker(&s->workers[i]);
+    free(s->workers);
+    s->workers = NULL;
+}
 
-    while (!atomic_load(&m->ended)) {
+static void supervise(struct fuse_service *s, int fd, void (*on_signal)(void *arg), void *arg)
+{
+    struct pollfd p[2] = {{.fd = s->stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+
+    while (!atomic_load(&s->ended)) {
         if (poll(p, 2, -1) < 0)
             continue;
         if (p[0].revents)
             return;
         if (p[1].revents) {
-            end_by_signal(m);
+            on_signal(arg);
             p[1].fd = -1; /* once; then wait for the threads to see the end */
         }
     }
 }
 
-int fc_mount_serve(struct fc_mount *m, struct fc_error *err)
+int fuse_service_wait(struct fuse_service *s, void (*on_signal)(void *arg), void *arg, struct fc_error *err)
 {
     fc_auto(fc_close) int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct worker *workers = calloc((size_t)m->n_threads, sizeof(*workers));
     struct old_signals old;
-    int r = 0;
+    int code = errno;
 
-    if (fd < 0 || !workers) {
-        free(workers);
-        return fc_fail_errno(err, fd < 0 ? errno : ENOMEM, "cannot serve %s", m->mountpoint);
+    if (fd >= 0) {
+        signals_install(&old, fd);
+        supervise(s, fd, on_signal, arg);
+    } else {
+        fuse_service_end(s);
     }
-    signals_install(&old, fd);
-    for (int i = 0; i < m->n_threads && r == 0; i++) {
-        workers[i] = (struct worker){.m = m, .first = i == 0};
-        r = pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]);
-        workers[i].started = r == 0;
-    }
-    if (workers[0].started) { /* fewer threads than asked for will do */
-        r = 0;
-        supervise(m, fd);
-    }
-    for (int i = 0; i < m->n_threads; i++)
-        if (workers[i].started)
-            join_worker(&workers[i]);
-    signals_restore(&old);
-    free(workers);
-    return r == 0 ? 0 : fc_fail_errno(err, r, "cannot start a thread");
+    fuse_service_join(s);
+    if (fd >= 0)
+        signals_restore(&old);
+    return fd < 0 ? fc_fail_errno(err, code, "cannot serve %s", s->mountpoint) : 0;
 }

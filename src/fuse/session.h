@@ -42,22 +42,32 @@ struct fuse_notifier {
     pthread_t thread;
 };
 
-struct fc_mount {
-    struct fc_live *live;
+/** A thread that answers requests. */
+struct fuse_worker;
+
+/** A session with its threads, whatever it serves. */
+struct fuse_service {
     struct fuse_session *se;
     char *mountpoint; /* absolute */
-    int host_fd;      /* O_PATH: where the free space of statfs(2) is counted */
-    bool root_view;   /* default_permissions, new files belong to the caller */
-    bool own_as_set, classic_open;
-    uint32_t own_uid, own_gid;
     int n_threads;
-    int stop_fd; /* eventfd: written when the session has ended */
-    struct fc_live_listener listener;
-    struct fuse_notifier notifier;
+    struct fuse_worker *workers; /* NULL: not started */
+    const struct fc_mount *mark; /* see fuse_notifier_mark(); may be NULL */
+    int stop_fd;                 /* eventfd: written when the session has ended */
     pthread_mutex_t lock;
     pthread_cond_t began; /* INIT was answered, or the session ended */
     bool inited;
     atomic_bool ended; /* no request comes any more */
+};
+
+struct fc_mount {
+    struct fc_live *live;
+    struct fuse_service service;
+    int host_fd;    /* O_PATH: where the free space of statfs(2) is counted */
+    bool root_view; /* default_permissions, new files belong to the caller */
+    bool own_as_set, classic_open;
+    uint32_t own_uid, own_gid;
+    struct fc_live_listener listener;
+    struct fuse_notifier notifier;
     /* WRITEs of mapped pages: how many came so far, and how many are being answered. */
     atomic_uint_least64_t mapped_writes, mapped_writing;
 };
@@ -129,10 +139,37 @@ void fuse_notifier_drain(struct fc_mount *m);
 /** This thread answers requests of @m from now on (NULL: no longer): the kernel knows what it changes. */
 void fuse_notifier_mark(const struct fc_mount *m);
 
+/* service.c */
+
+/** What a session is to be. */
+struct fuse_service_options {
+    const char *mountpoint;
+    int threads;      /* 0: min(4, CPUs) */
+    const char *text; /* mount options, behind fsname= and subtype= */
+    bool allow_other; /* for the words of a failure; it is in @text too */
+    bool debug;
+    const struct fuse_lowlevel_ops *operations;
+    void *userdata;
+};
+/** Mount it; nobody answers yet. Release @s also after a failure. Returns 0 or -errno with words. */
+int fuse_service_open(struct fuse_service *s, const struct fuse_service_options *options, struct fc_error *err);
+/** INIT was answered: requests have their final size. */
+void fuse_service_inited(struct fuse_service *s);
+/** Unmount, if it is mounted still, and let go of the kernel. The threads have ended. */
+void fuse_service_close(struct fuse_service *s);
+/** Free the rest. All zero is allowed. */
+void fuse_service_release(struct fuse_service *s);
+
 /* serve.c */
 
+/** Start the threads that answer. At least one starts, or -errno with words. */
+int fuse_service_start(struct fuse_service *s, struct fc_error *err);
+/** Wait until it has ended. At SIGINT, SIGTERM or SIGHUP @on_signal is called, once; it may call fuse_service_end(). */
+int fuse_service_wait(struct fuse_service *s, void (*on_signal)(void *arg), void *arg, struct fc_error *err);
 /** End the session: the threads that answer requests stop as soon as they can. Any thread may call it. */
-void fuse_end(struct fc_mount *m);
+void fuse_service_end(struct fuse_service *s);
+/** Wait for the threads of a session that has ended. */
+void fuse_service_join(struct fuse_service *s);
 
 /* undo.c */
 
@@ -145,7 +182,7 @@ bool fuse_device(const char *path, dev_t *ret);
 
 /** Refuse a mount point that cannot be one, with words; a dead mount of ours there is cleaned up. */
 int fuse_check_mountpoint(const char *path, struct fc_error *err);
-/** Words for a mount that failed. Returns -errno. */
-int fuse_explain(const struct fc_mount_options *options, const char *said, struct fc_error *err);
+/** Words for a mount on @path that failed; @said is what libfuse said. Returns -errno. */
+int fuse_explain(const char *path, bool allow_other, const char *said, struct fc_error *err);
 
 #endif
