@@ -17,12 +17,12 @@ uses_edit := base
 foreign_edit := sqlite3
 uses_live := base entry layer tree edit
 foreign_live :=
-uses_fuse := base live edit tree layer entry
-foreign_fuse := fuse3
 uses_image := base
 foreign_image :=
 uses_label := base
 foreign_label := selinux
+uses_fuse := base live edit tree layer entry image
+foreign_fuse := fuse3
 uses_ext4 := base live image
 foreign_ext4 := ext2fs
 uses_export := base entry archive live
@@ -33,4 +33,4 @@ uses_cli := base entry archive layer stack tree edit live fuse image label ext4 
 foreign_cli := jansson
 
 # Lowest first: the order in which the modules stand in src/README.md.
-MODULES := base entry archive layer stack tree edit live fuse image label ext4 export workspace cli
+MODULES := base entry archive layer stack tree edit live image fuse label ext4 export workspace cli

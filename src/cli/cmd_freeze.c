@@ -60,6 +60,8 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 
     if (r != 0)
         return r;
+    if (f.is_virtual)
+        return freeze_virtual(cli, &f, err);
     r = refuse_itself(cli_value(args, 'i'), f.out, err);
     if (r == 0)
         r = cli_view_open_args(cli, args, f.layers, f.n_layers, true, &v, err);
@@ -74,6 +76,10 @@ static const struct cli_example examples[] = {
     {"Tarballs, with no workspace", "fccompose freeze -l base.tar.gz -l app.tar.zst --size 1G out.ext4"},
     {"An image, as small as it can be", "fccompose freeze -i big.ext4 small.ext4"},
     {"Into another program", "fccompose freeze - | zstd > out.ext4.zst"},
+    {"Not written at all: a machine reads it from the layers",
+     "qemu-system-x86_64 ... -drive file=$(fccompose freeze --virtual),format=raw,readonly=on"},
+    {"A machine that writes, and goes on where it was the next time",
+     "qemu-system-x86_64 ... -drive file=$(fccompose freeze --virtual --free 1G --rw vm1.overlay),format=raw"},
     {0},
 };
 
@@ -81,15 +87,24 @@ const struct cli_command cmd_freeze = {
     .name = "freeze",
     .group = CLI_GROUP_OUT,
     .summary = "Write the tree as an ext4 image",
-    .usage = "[OPTIONS] OUT\n[OPTIONS] -l LAYER... OUT\n[OPTIONS] -i IMAGE OUT",
+    .usage = "[OPTIONS] OUT\n[OPTIONS] -l LAYER... OUT\n[OPTIONS] -i IMAGE OUT\n"
+             "--virtual [OPTIONS]\n--virtual [OPTIONS] -l LAYER... DIR",
     .options = freeze_options,
     .about =
         "OUT is a file, which appears complete or not at all (one that is there is replaced), a block device, or - for "
         "standard output. The same layers, edits and options give the same bytes. The workspace may be mounted: the "
         "image "
-        "shows one moment.",
+        "shows one moment.\n\n"
+        "With --virtual nothing is written: the same bytes are offered as the file .fccompose/disk/disk.ext4 (with -l: "
+        "DIR/disk.ext4), whose path is printed, and which is there until `fccompose umount`. Each time that it is "
+        "opened "
+        "it is the tree as it is then, and stays that until it is closed. A mounted workspace has that file anyway. "
+        "With --rw FILE it can be written to, by one machine at a time: what is written goes to FILE, and the next "
+        "time "
+        "the same FILE goes on from there, as long as the tree and the options are the same; the tree then shows as it "
+        "was when the file was offered.",
     .examples = examples,
-    .min_operands = 1,
+    .min_operands = 0,
     .max_operands = -1,
     .completes = CLI_WORD_FILE,
     .run = run,

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fccompose mount: the live tree, or a stack of layers to look at, as a directory. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/child.h"
 #include "base/io.h"
+#include "cli/background.h"
 #include "cli/commands.h"
+#include "cli/disk.h"
+#include "cli/freeze.h"
 #include "cli/view.h"
 #include "fuse/fuse.h"
 #include "layer/layer.h"
 #include "workspace/workspace.h"
 
-enum { OPT_OWN_AS = CLI_LONG_ONLY, OPT_OPEN };
+enum { OPT_OWN_AS = CLI_LONG_ONLY, OPT_OPEN, OPT_DISK_FREE, OPT_DISK_SIZE };
 
 static const struct cli_option options[] = {
     {'f', 'f', "foreground", NULL, "stay in the foreground until it is unmounted or interrupted", 0},
@@ -21,6 +23,8 @@ static const struct cli_option options[] = {
     {'l', 'l', "layer", "LAYER", "mount these layers read-only, with no workspace; may be repeated", CLI_WORD_FILE},
     {OPT_OWN_AS, 0, "own-as", "UID:GID", "owner of new files (default 0:0; as root: who makes them)", 0},
     {OPT_OPEN, 0, "open", NULL, "let the kernel announce opens and closes (slower; for programs that need it)", 0},
+    {OPT_DISK_FREE, 0, "disk-free", "N[KMGT]", "room for the guest in the virtual disk (default none)", 0},
+    {OPT_DISK_SIZE, 0, "disk-size", "auto|N[KMGT]", "size of the virtual disk (default auto, as for freeze)", 0},
     {0, 0, NULL, NULL, NULL, 0},
 };
 
@@ -31,6 +35,7 @@ struct job {
     char *dir;            /* mount point, absolute */
     char *workspace;      /* its directory, or NULL with -l */
     struct cli_view view; /* with -l */
+    struct cli_disk disk; /* of a workspace */
     bool foreground;
 };
 
@@ -59,6 +64,22 @@ static int take_o(struct job *j, const char *text, struct fc_error *err)
     return 0;
 }
 
+static int take_disk(struct job *j, const struct cli_args *args, struct fc_error *err)
+{
+    const char *room = cli_value(args, OPT_DISK_FREE), *size = cli_value(args, OPT_DISK_SIZE);
+    int r = freeze_default_ext4(&j->disk.ext4, err);
+
+    if (r == 0 && (room || size) && cli_has(args, 'l'))
+        r = cli_usage(err,
+                      "mount: there is a virtual disk of a workspace only; of layers: fccompose freeze --virtual -l");
+    if (r == 0 && room)
+        r = cli_parse_size("--disk-free", room, &j->disk.ext4.free_bytes, err);
+    if (r == 0 && size && strcmp(size, "auto") != 0)
+        r = cli_parse_size("--disk-size", size, &j->disk.ext4.size, err);
+    j->disk.allow_other = j->mount.allow_other;
+    return r;
+}
+
 static int take_options(struct job *j, const struct cli_args *args, struct fc_error *err)
 {
     const char *own = cli_value(args, OPT_OWN_AS);
@@ -73,20 +94,23 @@ static int take_options(struct job *j, const struct cli_args *args, struct fc_er
         j->mount.own_as_set = true;
         r = cli_parse_full_owner("--own-as", own, &j->mount.own_uid, &j->mount.own_gid, err);
     }
-    return r;
+    return r < 0 ? r : take_disk(j, args, err);
 }
 
 /* A second mount of a workspace is refused before anything is started. */
 static int refuse_second(struct cli *cli, const char *workspace, struct fc_error *err)
 {
-    fc_auto(fc_free) char *socket = fc_workspace_socket(workspace), *at = NULL;
+    fc_auto(fc_free) char *socket = fc_workspace_socket(workspace);
     fc_auto(fc_close) int fd = socket ? fc_control_connect(socket, NULL) : -1;
-    int pid = 0;
+    fc_auto(fc_control_info_release) struct fc_control_info info = {0};
 
-    if (fd < 0 || fc_control_info(fd, &pid, &at, NULL) < 0)
+    if (fd < 0 || fc_control_info(fd, &info, NULL) < 0)
         return 0;
-    cli_hint(cli, "next: work in it, or fccompose umount");
-    return fc_fail(err, EBUSY, "%s: mounted on %s already (process %d)", workspace, at, pid);
+    cli_hint(cli, *info.mountpoint ? "next: work in it, or fccompose umount" : "next: fccompose umount");
+    if (!*info.mountpoint)
+        return fc_fail(err, EBUSY, "%s: not mounted, but offered as %s (process %d)", workspace,
+                       *info.disk ? info.disk : "a virtual disk", info.pid);
+    return fc_fail(err, EBUSY, "%s: mounted on %s already (process %d)", workspace, info.mountpoint, info.pid);
 }
 
 static int prepare_dir(struct job *j, struct fc_error *err)
@@ -146,6 +170,20 @@ static int prepare_workspace(struct job *j, const struct cli_args *args, struct 
     return refuse_second(j->cli, j->workspace, err);
 }
 
+/* The mount is worth something without its virtual disk, too. */
+static void start_disk(struct job *j, struct fc_live *live, struct fc_mount *m)
+{
+    fc_auto(fc_free) char *dir = cli_disk_dir(j->workspace);
+    struct fc_error err = {0};
+
+    j->disk.live = live;
+    j->disk.mount = m;
+    if (dir && cli_disk_start(&j->disk, dir, &err) == 0)
+        return;
+    cli_disk_stop(&j->disk);
+    cli_warn("no virtual disk: %s", dir ? err.msg : "out of memory");
+}
+
 /* Serve @live until the end. @ready_fd (-1: in the foreground) is used up when the mount is live. */
 static int serve(struct job *j, struct fc_live *live, const char *socket, int *ready_fd, struct fc_error *err)
 {
@@ -157,15 +195,20 @@ static int serve(struct job *j, struct fc_live *live, const char *socket, int *r
     j->mount.mountpoint = j->dir;
     r = fc_mount_new(&j->mount, &m, err);
     if (r == 0 && socket)
-        r = fc_control_new(socket, live, m, &control, err);
-    if (r < 0)
+        start_disk(j, live, m);
+    if (r == 0 && socket)
+        r = fc_control_new(&(struct fc_control_options){socket, live, m, j->disk.disk}, &control, err);
+    if (r < 0) {
+        cli_disk_stop(&j->disk);
         return r;
+    }
     if (*ready_fd >= 0)
         fc_child_say_ready(fc_steal_fd(ready_fd), NULL);
     else
         cli_say(j->cli, "mounted on %s; Ctrl-C unmounts", j->dir);
     r = fc_mount_serve(m, err);
     fc_control_free(control);
+    cli_disk_stop(&j->disk);
     return r;
 }
 
@@ -198,53 +241,37 @@ static int serve_workspace(struct job *j, int *ready_fd, struct fc_error *err)
     return r < 0 ? r : r2;
 }
 
-static int serve_job(struct job *j, int *ready_fd, struct fc_error *err)
+static int serve_job(void *arg, int *ready_fd, struct fc_error *err)
 {
+    struct job *j = arg;
+
     return j->workspace ? serve_workspace(j, ready_fd, err) : serve_layers(j, ready_fd, err);
 }
 
-static int open_log(const struct job *j)
+/* What the mount process says of itself. */
+static void say_disk(const struct job *j)
 {
-    fc_auto(fc_free) char *path = NULL;
+    fc_auto(fc_free) char *socket = j->workspace ? fc_workspace_socket(j->workspace) : NULL;
+    fc_auto(fc_close) int fd = socket ? fc_control_connect(socket, NULL) : -1;
+    fc_auto(fc_control_info_release) struct fc_control_info info = {0};
 
-    if (!j->workspace || asprintf(&path, "%s/" FC_WORKSPACE_FOLDER "/mount.log", j->workspace) < 0)
-        return -1;
-    /* Not through a link: root may be at work in a folder that somebody else can write to. */
-    return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
-}
-
-/* In the child: after the word to the parent nobody reads errors but the log. */
-static void __attribute__((noreturn)) background(struct job *j, int ready_fd)
-{
-    struct fc_error err = {0};
-    int r;
-
-    /* Keep no other file system busy. */
-    r = chdir("/") < 0 ? fc_fail_errno(&err, errno, "/") : serve_job(j, &ready_fd, &err);
-    if (r < 0 && ready_fd >= 0)
-        fc_child_say_ready(ready_fd, &err);
-    if (r < 0)
-        cli_print_error(j->cli, &err);
-    job_release(j);
-    _exit(r < 0 ? CLI_FAILED : CLI_OK);
+    if (fd < 0 || fc_control_info(fd, &info, NULL) < 0)
+        return;
+    if (*info.disk)
+        cli_say(j->cli, "its image, whenever it is opened: %s", info.disk);
+    else
+        cli_say(j->cli, "without a virtual disk: see %s/" FC_WORKSPACE_FOLDER "/mount.log", j->workspace);
 }
 
 static int start(struct job *j, struct fc_error *err)
 {
-    fc_auto(fc_close) int log = open_log(j);
-    int ready_fd, r;
-    pid_t pid = fc_child_background(log, &ready_fd, err);
+    struct cli_background b = {.workspace = j->workspace, .work = serve_job, .arg = j};
+    int pid = cli_background(j->cli, &b, err);
 
     if (pid < 0)
-        return (int)pid;
-    if (pid == 0)
-        background(j, ready_fd);
-    r = fc_child_wait_ready(ready_fd, err);
-    if (r == -EPIPE && j->workspace)
-        cli_hint(j->cli, "see %s/" FC_WORKSPACE_FOLDER "/mount.log", j->workspace);
-    if (r < 0)
-        return r;
-    cli_say(j->cli, "mounted on %s (process %d)", j->dir, (int)pid);
+        return pid;
+    cli_say(j->cli, "mounted on %s (process %d)", j->dir, pid);
+    say_disk(j);
     return 0;
 }
 
@@ -278,7 +305,9 @@ const struct cli_command cmd_mount = {
     .about =
         "Mounts the workspace's tree on DIR (default: rootfs in the workspace; made if missing) and returns; a process "
         "in "
-        "the background serves it until `fccompose umount` and logs to .fccompose/mount.log. Needs /dev/fuse, and "
+        "the background serves it until `fccompose umount` and logs to .fccompose/mount.log. The file "
+        ".fccompose/disk/disk.ext4 is then the image that freeze would write, each time that it is opened. Needs "
+        "/dev/fuse, and "
         "fusermount3 unless run as root. Root mounts workspaces of its own, or under sudo of who calls it.\n\n"
         "For an ordinary user the mounting user may do everything in the mount, whatever owners and permissions say: "
         "they are data for the guest. What the kernel refuses there (device nodes, trusted attributes, ACLs, "

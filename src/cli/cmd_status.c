@@ -45,11 +45,12 @@ static int as_json(struct fc_workspace *ws, const struct fc_workspace_status *s,
     cli_json_name(o, "workspace", fc_workspace_dir(ws), strlen(fc_workspace_dir(ws)));
     json_object_set_new(o, "layers", layers);
     json_object_set_new(o, "mounted", json_boolean(s->mounted));
-    if (s->mounted) {
+    if (s->pid)
         json_object_set_new(o, "pid", json_integer(s->pid));
-        if (s->mountpoint)
-            cli_json_name(o, "mountpoint", s->mountpoint, strlen(s->mountpoint));
-    }
+    if (s->mounted)
+        cli_json_name(o, "mountpoint", s->mountpoint, strlen(s->mountpoint));
+    if (s->disk && *s->disk)
+        cli_json_name(o, "disk", s->disk, strlen(s->disk));
     json_object_set_new(o, "changed_objects", json_integer((json_int_t)s->n_inodes));
     json_object_set_new(o, "changed_names", json_integer((json_int_t)s->n_names));
     json_object_set_new(o, "data_bytes", json_integer((json_int_t)s->data_bytes));
@@ -67,7 +68,7 @@ static void put_mount(const struct fc_workspace *ws, const struct fc_workspace_s
 
     if (s->mounted) {
         fputs("mount      ", stdout);
-        cli_put_name(s->mountpoint ? s->mountpoint : "?", strlen(s->mountpoint ? s->mountpoint : "?"), false);
+        cli_put_name(s->mountpoint, strlen(s->mountpoint), false);
         printf(" (process %d)\n", s->pid);
         return;
     }
@@ -75,6 +76,18 @@ static void put_mount(const struct fc_workspace *ws, const struct fc_workspace_s
         rootfs = NULL;
     printf("mount      %s\n",
            rootfs && fc_mount_probe(rootfs) == 2 ? "dead: its process has ended (fccompose umount cleans up)" : "none");
+}
+
+static void put_disk(const struct fc_workspace_status *s)
+{
+    if (!s->disk || !*s->disk)
+        return;
+    fputs("disk       ", stdout);
+    cli_put_name(s->disk, strlen(s->disk), false);
+    if (s->mounted)
+        putchar('\n');
+    else
+        printf(" (process %d)\n", s->pid);
 }
 
 static int as_text(struct fc_workspace *ws, const struct fc_workspace_status *s, struct fc_error *err)
@@ -96,6 +109,7 @@ static int as_text(struct fc_workspace *ws, const struct fc_workspace_status *s,
         putchar('\n');
     }
     put_mount(ws, s);
+    put_disk(s);
     if (s->n_inodes || s->n_names)
         printf("edits      objects %llu, names %llu, content %s (fccompose diff shows them)\n",
                (unsigned long long)s->n_inodes, (unsigned long long)s->n_names, cli_size(size, s->data_bytes));

@@ -24,15 +24,18 @@ static bool same_place(const char *a, const char *b)
 /* Ask the mount process of the workspace in @dir. Returns 1 when there is none, or it serves another place than @at. */
 static int stop(struct cli *cli, const char *dir, const char *at, bool lazy, struct fc_error *err)
 {
-    fc_auto(fc_free) char *socket = fc_workspace_socket(dir), *where = NULL;
+    fc_auto(fc_free) char *socket = fc_workspace_socket(dir);
+    fc_auto(fc_control_info_release) struct fc_control_info info = {0};
     fc_auto(fc_close) int fd = -1;
-    int pid, r;
+    const char *where;
+    int r;
 
     if (!socket)
         return fc_fail_errno(err, ENOMEM, "%s", dir);
     fd = fc_control_connect(socket, NULL);
-    if (fd < 0 || fc_control_info(fd, &pid, &where, NULL) < 0)
+    if (fd < 0 || fc_control_info(fd, &info, NULL) < 0)
         return 1;
+    where = *info.mountpoint ? info.mountpoint : dirname(info.disk); /* no mount: a virtual disk alone */
     if (at && !same_place(at, where))
         return 1;
     close(fc_steal_fd(&fd)); /* one request a connection */
@@ -94,10 +97,11 @@ static const struct cli_example umount_examples[] = {
 const struct cli_command cmd_umount = {
     .name = "umount",
     .group = CLI_GROUP_LIVE,
-    .summary = "Unmount the live tree",
+    .summary = "Unmount the live tree, take the virtual disk away",
     .usage = "[-l] [DIR]",
     .options = options,
-    .about = "Without DIR: the mount of the workspace. Returns when every change is committed. A mount whose process "
+    .about = "Without DIR: the mount of the workspace, and its virtual disk (see `fccompose help freeze`). Returns "
+             "when every change is committed. A mount whose process "
              "has died "
              "is cleaned up.",
     .examples = umount_examples,

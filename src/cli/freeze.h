@@ -9,7 +9,10 @@
 
 /** What is to be done, as the command line says. Texts are borrowed from it. */
 struct freeze_request {
-    const char *out; /**< "-": standard output */
+    const char *out; /**< "-": standard output; with @is_virtual the directory, NULL: the workspace's */
+    bool is_virtual, foreground;
+    bool has_options; /**< some that say what the image is to be like */
+    const char *rw;   /**< with @is_virtual: FILE of a writable overlay, or NULL */
     const char **layers;
     size_t n_layers; /**< 0: the workspace */
     struct fc_ext4_options ext4;
@@ -22,8 +25,13 @@ extern const struct cli_option freeze_options[];
 
 /** Take the command line. Release @ret also after a failure. Returns 0, wrong usage, or a failure with words. */
 int freeze_take(struct cli *cli, const struct cli_args *args, struct freeze_request *ret, struct fc_error *err);
+/** What an image is like when no option is given, by the environment too. Returns 0 or a failure with words. */
+int freeze_default_ext4(struct fc_ext4_options *ret, struct fc_error *err);
 /** Free what a request owns. */
 void freeze_request_release(struct freeze_request *f);
+
+/** Offer the image as a virtual disk: in the background unless @f says otherwise. Returns 0 or a failure with words. */
+int freeze_virtual(struct cli *cli, const struct freeze_request *f, struct fc_error *err);
 
 /** What was done. */
 struct freeze_report {

@@ -25,7 +25,9 @@ enum {
     OPT_SELINUX_CONTEXTS,
     OPT_INLINE_DATA,
     OPT_NO_SYNC,
-    OPT_NO_CLONE
+    OPT_NO_CLONE,
+    OPT_VIRTUAL,
+    OPT_RW
 };
 
 const struct cli_option freeze_options[] = {
@@ -60,6 +62,10 @@ const struct cli_option freeze_options[] = {
      0},
     {OPT_NO_SYNC, 0, "no-sync", NULL, "do not wait until the image is on the disk", 0},
     {OPT_NO_CLONE, 0, "no-clone", NULL, "copy, do not share blocks with the cache", 0},
+    {OPT_VIRTUAL, 0, "virtual", NULL,
+     "write nothing: offer the image as a file that is read from the layers, until fccompose umount", 0},
+    {OPT_RW, 0, "rw", "FILE", "with --virtual: let a guest write; what it writes goes to FILE", CLI_WORD_FILE},
+    {'f', 'f', "foreground", NULL, "with --virtual: stay in the foreground until it is unmounted or interrupted", 0},
     {0, 0, NULL, NULL, NULL, 0},
 };
 
@@ -168,13 +174,49 @@ static int take_ext4(const struct cli_args *args, struct fc_ext4_options *o, str
     return r != 0 ? r : take_journal(args, o, err);
 }
 
+int freeze_default_ext4(struct fc_ext4_options *ret, struct fc_error *err)
+{
+    const struct cli_args none = {0};
+
+    *ret = (struct fc_ext4_options){0};
+    return take_ext4(&none, ret, err);
+}
+
+/* What goes with --virtual, and what goes without it. */
+static int take_virtual(const struct cli_args *args, struct freeze_request *ret, struct fc_error *err)
+{
+    ret->is_virtual = cli_has(args, OPT_VIRTUAL);
+    ret->foreground = cli_has(args, 'f');
+    ret->rw = cli_value(args, OPT_RW);
+    for (size_t i = 0; i < args->n; i++)
+        ret->has_options |= args->args[i].id != 0 && args->args[i].id != OPT_VIRTUAL && args->args[i].id != 'f';
+    if (!ret->is_virtual && (ret->rw || ret->foreground))
+        return cli_usage(err, "freeze: %s goes with --virtual only", ret->rw ? "--rw" : "--foreground");
+    if (!ret->is_virtual && !args->n_operands)
+        return cli_usage(err, "freeze: an argument is missing: the image to write");
+    if (!ret->is_virtual)
+        return 0;
+    if (ret->write.no_sync || ret->write.no_clone)
+        return cli_usage(err, "freeze: --virtual writes no image, so --no-sync and --no-clone are not for it");
+    if (cli_has(args, 'i'))
+        return cli_usage(err, "freeze: --virtual offers a workspace or layers; an image is there already");
+    if (cli_has(args, 'l') && !args->n_operands)
+        return cli_usage(err, "freeze: with --virtual and -l the directory has to be named");
+    if (!cli_has(args, 'l') && args->n_operands)
+        return cli_usage(err, "freeze: unexpected argument %s: --virtual offers the workspace's image in it",
+                         args->operands[0]);
+    return 0;
+}
+
 int freeze_take(struct cli *cli, const struct cli_args *args, struct freeze_request *ret, struct fc_error *err)
 {
     int r = take_ext4(args, &ret->ext4, err);
 
-    ret->out = args->operands[args->n_operands - 1];
+    ret->out = args->n_operands ? args->operands[args->n_operands - 1] : NULL;
     ret->write = (struct fc_image_write_options){
         .no_sync = cli_has(args, OPT_NO_SYNC), .no_clone = cli_has(args, OPT_NO_CLONE), .progress = cli->progress};
+    if (r == 0)
+        r = take_virtual(args, ret, err);
     if (r < 0)
         return r;
     ret->layers = cli_layers_of(args, 'l', true, &ret->n_layers);
@@ -182,11 +224,14 @@ int freeze_take(struct cli *cli, const struct cli_args *args, struct freeze_requ
         return fc_fail_errno(err, ENOMEM, "freeze");
     if (ret->n_layers && !cli_has(args, 'l'))
         return cli_usage(err, "freeze: unexpected argument %s (layers are given with -l)", ret->out);
+    r = take_labels(args, ret, err);
+    if (r < 0 || ret->is_virtual)
+        return r;
     if (strcmp(ret->out, "-") == 0 && isatty(STDOUT_FILENO))
         return cli_usage(err, "freeze: an image is not for a terminal; send it to a file or a pipe");
     if (strcmp(ret->out, "-") == 0 && cli->json)
         return cli_usage(err, "freeze: standard output cannot hold both the image and --json");
-    return take_labels(args, ret, err);
+    return 0;
 }
 
 void freeze_request_release(struct freeze_request *f)

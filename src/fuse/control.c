@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "fuse/control.h"
+#include "fuse/disk.h"
 #include "fuse/session.h"
 #include "live/verb.h"
 
@@ -28,6 +29,7 @@ struct fc_control {
     char *path;
     struct fc_live *live;
     struct fc_mount *mount;
+    struct fc_disk *disk;
     int listen_fd, stop_fd;
     struct stat socket; /* of our socket file, so that only that one is removed */
     pthread_t thread;
@@ -114,28 +116,49 @@ static int say_read_only(const struct fc_control *s, struct fc_error *err)
 static int do_info(const struct fc_control *s, struct fc_buf *ret)
 {
     struct control_info info = {.pid = getpid()};
+    const char *mountpoint = s->mount ? s->mount->service.mountpoint : "";
     int r = fc_buf_add(ret, &info, sizeof(info));
 
-    return r < 0 ? r : fc_buf_adds(ret, s->mount ? s->mount->service.mountpoint : "");
+    if (r == 0)
+        r = fc_buf_add(ret, mountpoint, strlen(mountpoint) + 1);
+    return r < 0 ? r : fc_buf_adds(ret, s->disk && fc_disk_is_served(s->disk) ? fc_disk_path(s->disk) : "");
+}
+
+/* A machine that runs from the disk would lose it. */
+static int refuse_open_disk(const struct fc_control *s, struct fc_error *err)
+{
+    if (!s->disk || !fc_disk_is_served(s->disk) || fc_disk_opens(s->disk) == 0)
+        return 0;
+    return fc_fail(err, EBUSY, "%s is in use: end what has it open, or detach it with --lazy", fc_disk_path(s->disk));
+}
+
+static int undo_mount(const struct fc_control *s, bool lazy, struct fc_error *err)
+{
+    int r = fc_mount_flush(s->mount, err);
+
+    if (r < 0 && !lazy)
+        return r;
+    r = fc_mount_undo(s->mount->service.mountpoint, lazy, err);
+    return r == -EINVAL ? 0 : r; /* unmounted by other means: all the better */
 }
 
 static int do_stop(struct fc_control *s, bool lazy, struct fc_error *err)
 {
-    int r;
+    int r = lazy ? 0 : refuse_open_disk(s, err);
 
-    if (!s->mount)
+    if (!s->mount && !s->disk)
         return fc_fail(err, EOPNOTSUPP, "nothing is mounted");
-    r = fc_mount_flush(s->mount, err);
-    if (r < 0 && !lazy)
-        return r;
-    r = fc_mount_undo(s->mount->service.mountpoint, lazy, err);
-    if (r == -EINVAL) /* unmounted by other means: all the better */
-        r = 0;
+    if (r == 0 && s->mount)
+        r = undo_mount(s, lazy, err);
     if (r == 0)
         r = fc_live_sync(s->live, true, err);
-    if (r == 0)
+    if (r < 0)
+        return r;
+    if (s->disk)
+        fc_disk_end(s->disk);
+    if (s->mount)
         fuse_service_end(&s->mount->service);
-    return r;
+    return 0;
 }
 
 /* Returns 0 or the negative code that @err explains; data for the reply goes to @ret. */
@@ -324,19 +347,19 @@ static int start(struct fc_control *s, struct fc_error *err)
     return 0;
 }
 
-int fc_control_new(const char *path, struct fc_live *live, struct fc_mount *mount, struct fc_control **ret,
-                   struct fc_error *err)
+int fc_control_new(const struct fc_control_options *options, struct fc_control **ret, struct fc_error *err)
 {
     struct fc_control *s = calloc(1, sizeof(*s));
     int r;
 
     if (!s)
         return fc_fail(err, ENOMEM, "out of memory");
-    s->live = live;
-    s->mount = mount;
+    s->live = options->live;
+    s->mount = options->mount;
+    s->disk = options->disk;
     s->listen_fd = s->stop_fd = -1;
     pthread_mutex_init(&s->lock, NULL);
-    s->path = strdup(path);
+    s->path = strdup(options->path);
     r = s->path ? start(s, err) : fc_fail(err, ENOMEM, "out of memory");
     if (r < 0) {
         fc_control_free(s);

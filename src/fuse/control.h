@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "fuse/fuse.h"
 
-enum { CONTROL_VERSION = 0x66636301, CONTROL_MAX = 16 << 20 };
+enum { CONTROL_VERSION = 0x66636302, CONTROL_MAX = 16 << 20 };
 
 /** What is asked for. */
 enum control_kind {
@@ -23,7 +23,7 @@ enum control_kind {
     CONTROL_BEGUN,
     CONTROL_VERB,  /* data: an encoded verb */
     CONTROL_RESET, /* data: paths, each with a NUL behind it */
-    CONTROL_INFO,  /* reply: struct control_info and the mount point */
+    CONTROL_INFO,  /* reply: struct control_info, the mount point, a NUL, the virtual disk's file */
     CONTROL_STOP,  /* data: one byte, lazy */
 };
 
@@ -33,7 +33,7 @@ struct control_header {
     uint32_t size;
 };
 
-/** What INFO answers, before the mount point. */
+/** What INFO answers, before the names. */
 struct control_info {
     int32_t pid;
 };

@@ -81,24 +81,35 @@ int fc_control_reset(int fd, const char *const *paths, size_t n, struct fc_error
     return ask(fd, CONTROL_RESET, data.data, data.len, -1, NULL, err);
 }
 
-int fc_control_info(int fd, int *ret_pid, char **ret_mountpoint, struct fc_error *err)
+int fc_control_info(int fd, struct fc_control_info *ret, struct fc_error *err)
 {
     __attribute__((cleanup(fc_buf_release_auto))) struct fc_buf reply = {0};
     struct control_info info;
-    char *mountpoint;
+    const char *mountpoint, *end;
     int r = ask(fd, CONTROL_INFO, NULL, 0, -1, &reply, err);
 
+    *ret = (struct fc_control_info){0};
     if (r < 0)
         return r;
-    if (reply.len < sizeof(info))
+    mountpoint = reply.data + sizeof(info);
+    end = reply.len > sizeof(info) ? memchr(mountpoint, '\0', reply.len - sizeof(info)) : NULL;
+    if (!end)
         return fc_fail(err, EPROTO, "the mount process gave no sensible answer");
     memcpy(&info, reply.data, sizeof(info));
-    mountpoint = strdup(reply.data + sizeof(info));
-    if (!mountpoint)
-        return fc_fail(err, ENOMEM, "out of memory");
-    *ret_pid = info.pid;
-    *ret_mountpoint = mountpoint;
-    return 0;
+    ret->pid = info.pid;
+    ret->mountpoint = strdup(mountpoint);
+    ret->disk = strdup(end + 1); /* a buffer always ends with a NUL */
+    if (ret->mountpoint && ret->disk)
+        return 0;
+    fc_control_info_release(ret);
+    return fc_fail(err, ENOMEM, "out of memory");
+}
+
+void fc_control_info_release(struct fc_control_info *info)
+{
+    free(info->mountpoint);
+    free(info->disk);
+    *info = (struct fc_control_info){0};
 }
 
 /* What the server held (locks, the database) is free when the process is gone; normally at once. */

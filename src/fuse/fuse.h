@@ -22,6 +22,8 @@ struct fc_mount_options {
 
 /** A mounted session. */
 struct fc_mount;
+/** A virtual disk (fuse/disk.h). */
+struct fc_disk;
 
 /** Mount (through fusermount3 unless root; as root with suid,dev and default_permissions). Returns 0 or -errno with words that say the next step. */
 int fc_mount_new(const struct fc_mount_options *options, struct fc_mount **ret, struct fc_error *err);
@@ -40,10 +42,17 @@ int fc_mount_undo(const char *path, bool lazy, struct fc_error *err);
 
 /* The control socket: one request a connection, except PIN, which lasts as long as the connection. */
 
-/** Serve requests for @live (and @mount) on the socket @path in a thread of its own until fc_control_free(). */
+/** What the socket is about; all borrowed until fc_control_free(). */
+struct fc_control_options {
+    const char *path;
+    struct fc_live *live;
+    struct fc_mount *mount; /**< NULL: none */
+    struct fc_disk *disk;   /**< the virtual disk, NULL: none */
+};
+/** The server. */
 struct fc_control;
-int fc_control_new(const char *path, struct fc_live *live, struct fc_mount *mount, struct fc_control **ret,
-                   struct fc_error *err);
+/** Serve requests on the socket in a thread of its own until fc_control_free(). */
+int fc_control_new(const struct fc_control_options *options, struct fc_control **ret, struct fc_error *err);
 /** Finish requests in progress, hang up, remove the socket. Before the mount and the live tree are freed. NULL is allowed. */
 void fc_control_free(struct fc_control *c);
 FC_DEFINE_AUTO(struct fc_control *, fc_control_free)
@@ -58,8 +67,17 @@ int fc_control_begun(int fd, struct fc_error *err);
 int fc_control_verb(int fd, const void *data, size_t size, int source_fd, struct fc_error *err);
 /** Client: forget edits (fc_live_reset()). */
 int fc_control_reset(int fd, const char *const *paths, size_t n, struct fc_error *err);
-/** Client: what the server is: its pid and mount point (caller frees). */
-int fc_control_info(int fd, int *ret_pid, char **ret_mountpoint, struct fc_error *err);
+/** What a server serves. */
+struct fc_control_info {
+    int pid;
+    char *mountpoint; /**< "": no mount */
+    char *disk;       /**< the virtual disk's file; "": none */
+};
+/** Client: what the server is. Release *ret; also after a failure, when it is empty. */
+int fc_control_info(int fd, struct fc_control_info *ret, struct fc_error *err);
+/** Free the strings. All zero is allowed. */
+void fc_control_info_release(struct fc_control_info *info);
+static inline void fc_control_info_release_auto(struct fc_control_info *info) { fc_control_info_release(info); }
 /** Client: unmount and exit; returns when the server has committed everything. */
 int fc_control_stop(int fd, bool lazy, struct fc_error *err);
 

@@ -46,6 +46,9 @@ int fc_image_finish(struct fc_image *image, struct fc_error *err);
 /** Index of the segment that holds byte @offset, which must be below the image's size. */
 size_t fc_image_find(const struct fc_image *image, uint64_t offset);
 
+/** The next byte at or behind @offset that is in a run of zeros (@hole) or in none; the image's size if there is none. */
+uint64_t fc_image_seek(const struct fc_image *image, uint64_t offset, bool hole);
+
 FC_DEFINE_AUTO(struct fc_image *, fc_image_free)
 
 #endif

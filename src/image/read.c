@@ -57,6 +57,19 @@ ssize_t fc_image_read(const struct fc_image *image, void *buffer, size_t size, u
     return (ssize_t)done;
 }
 
+uint64_t fc_image_seek(const struct fc_image *image, uint64_t offset, bool hole)
+{
+    size_t n, i;
+    const struct fc_segment *segments = fc_image_segments(image, &n);
+
+    if (offset >= fc_image_size(image))
+        return fc_image_size(image);
+    for (i = fc_image_find(image, offset); i < n; i++, offset = 0)
+        if ((segments[i].kind == FC_SEGMENT_ZERO) == hole)
+            return offset > segments[i].offset ? offset : segments[i].offset;
+    return fc_image_size(image);
+}
+
 int fc_image_stream(const struct fc_image *image, int fd, const struct fc_image_write_options *options,
                     struct fc_error *err)
 {

@@ -171,6 +171,8 @@ void fc_live_stat(struct fc_live *live, struct fc_live_stat *ret);
 
 /* Snapshots */
 
+/** A number that grows with every change: while it stays the same, so does what a snapshot shows. */
+uint64_t fc_live_version(struct fc_live *live);
 /** A consistent view of now. Until it is freed no extent that it shows is overwritten or reused. */
 int fc_live_snapshot(struct fc_live *live, struct fc_snapshot **ret, struct fc_error *err);
 

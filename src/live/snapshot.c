@@ -361,6 +361,16 @@ static int take(struct fc_live *live, struct fc_snapshot *s)
     return r;
 }
 
+uint64_t fc_live_version(struct fc_live *live)
+{
+    uint64_t seq;
+
+    live_lock(live);
+    seq = live->seq;
+    live_unlock(live, NULL);
+    return seq;
+}
+
 FC_DEFINE_AUTO(struct fc_snapshot *, fc_snapshot_free)
 
 int fc_live_snapshot(struct fc_live *live, struct fc_snapshot **ret, struct fc_error *err)

@@ -227,6 +227,8 @@ static int write_slice(struct fc_live *live, uint64_t ino, const char *data, siz
         live_kill_priv(live, p.inode, kill_priv);
         live_note_inode(&notes, ino, true);
     } else {
+        if (p.n > 0)
+            live_changed(live); /* what was to be overwritten in place may have been, in part */
         drop_plan(live, &p);
     }
     live_content_end(live, p.inode);

@@ -186,13 +186,15 @@ static int open_read(struct fc_workspace *ws, const char *socket, struct fc_erro
 
 static int say_mounted(const struct fc_workspace *ws, int fd, struct fc_error *err)
 {
-    fc_auto(fc_free) char *mountpoint = NULL;
-    int pid;
+    fc_auto(fc_control_info_release) struct fc_control_info info = {0};
 
-    if (fc_control_info(fd, &pid, &mountpoint, NULL) < 0)
+    if (fc_control_info(fd, &info, NULL) < 0)
         return fc_fail(err, EBUSY, "%s is mounted: unmount it first with: fccompose umount", ws->dir);
+    if (!*info.mountpoint)
+        return fc_fail(err, EBUSY, "%s is offered as %s (process %d): end that first with: fccompose umount", ws->dir,
+                       *info.disk ? info.disk : "a virtual disk", info.pid);
     return fc_fail(err, EBUSY, "%s is mounted at %s (process %d): unmount it first with: fccompose umount", ws->dir,
-                   mountpoint, pid);
+                   info.mountpoint, info.pid);
 }
 
 static int open_write(struct fc_workspace *ws, const char *socket, struct fc_error *err)

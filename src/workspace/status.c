@@ -59,13 +59,18 @@ int fc_workspace_status(struct fc_workspace *ws, struct fc_workspace_status *ret
     s.n_names = counts.dentries;
     s.n_conflicts = counts.conflicts;
     s.data_bytes = counts.data_bytes;
-    s.mounted = ws->control_fd >= 0;
-    if (s.mounted) {
+    if (ws->control_fd >= 0) {
+        struct fc_control_info info = {0};
+
         /* The pin has its connection to itself. That the mount ends between is no failure of ours. */
         socket = fc_workspace_socket(ws->dir);
         fd = socket ? fc_control_connect(socket, NULL) : -1;
-        if (fd < 0 || fc_control_info(fd, &s.pid, &s.mountpoint, NULL) < 0)
-            s.mounted = false;
+        if (fd >= 0 && fc_control_info(fd, &info, NULL) == 0) {
+            s.pid = info.pid;
+            s.mounted = *info.mountpoint;
+            s.mountpoint = fc_steal(&info.mountpoint);
+            s.disk = fc_steal(&info.disk);
+        }
     }
     *ret = s;
     return 0;
@@ -74,6 +79,7 @@ int fc_workspace_status(struct fc_workspace *ws, struct fc_workspace_status *ret
 void fc_workspace_status_release(struct fc_workspace_status *s)
 {
     free(s->mountpoint);
+    free(s->disk);
     *s = (struct fc_workspace_status){0};
 }
 

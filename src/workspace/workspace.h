@@ -88,8 +88,9 @@ int fc_workspace_reset(struct fc_workspace *ws, const char *const *paths, size_t
 /** What `status` shows. */
 struct fc_workspace_status {
     bool mounted;
-    int pid;           /**< of the mount process */
-    char *mountpoint;  /**< freed by fc_workspace_status_release() */
+    int pid;           /**< of the process that serves it; 0: none does */
+    char *mountpoint;  /**< NULL or "": none. Strings are freed by fc_workspace_status_release() */
+    char *disk;        /**< the file of the virtual disk; NULL or "": none */
     uint64_t n_inodes; /**< new or changed objects */
     uint64_t n_names;  /**< names added or removed */
     uint64_t n_conflicts;

@@ -106,7 +106,7 @@ static inline int serve(struct served *s, int peek_fd, int ready_fd)
     if (r == 0)
         r = fc_mount_new(&mo, &mount, &err);
     if (r == 0)
-        r = fc_control_new(s->sock, live, mount, &control, &err);
+        r = fc_control_new(&(struct fc_control_options){s->sock, live, mount, NULL}, &control, &err);
     if (r == 0) {
         both[0] = live;
         both[1] = &peek_fd;

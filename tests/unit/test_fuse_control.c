@@ -63,8 +63,8 @@ static void info_and_stop(void **state)
 {
     struct served s = {0};
     struct fc_error err = {0};
-    char *at = NULL;
-    int fd, pid = 0, status;
+    struct fc_control_info info;
+    int fd, status;
     struct stat st;
 
     (void)state;
@@ -72,10 +72,11 @@ static void info_and_stop(void **state)
     assert_int_equal(stat(s.sock, &st), 0);
     assert_int_equal(st.st_mode, S_IFSOCK | 0600);
     fd = connect_to(&s);
-    assert_int_equal(fc_control_info(fd, &pid, &at, &err), 0);
-    assert_int_equal(pid, s.pid);
-    assert_string_equal(at, s.mnt);
-    free(at);
+    assert_int_equal(fc_control_info(fd, &info, &err), 0);
+    assert_int_equal(info.pid, s.pid);
+    assert_string_equal(info.mountpoint, s.mnt);
+    assert_string_equal(info.disk, "");
+    fc_control_info_release(&info);
     assert_int_equal(fc_mount_probe(s.mnt), 1);
     assert_int_equal(fc_control_stop(fd, false, &err), 0);
     close(fd);
@@ -301,14 +302,14 @@ static void stale_socket_is_replaced(void **state)
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     close(fd);
-    assert_int_equal(fc_control_new(path, NULL, NULL, &c, &err), 0);
-    assert_int_equal(fc_control_new(path, NULL, NULL, &second, &err), -EBUSY);
+    assert_int_equal(fc_control_new(&(struct fc_control_options){.path = path}, &c, &err), 0);
+    assert_int_equal(fc_control_new(&(struct fc_control_options){.path = path}, &second, &err), -EBUSY);
     fc_control_free(c);
     assert_int_equal(access(path, F_OK), -1);
     snprintf(longer, sizeof(longer), "%s/%0200d", dir, 0);
     assert_int_equal(mkdir(longer, 0700), 0);
     snprintf(path, sizeof(path), "%s/control.sock", longer);
-    assert_int_equal(fc_control_new(path, NULL, NULL, &c, &err), 0);
+    assert_int_equal(fc_control_new(&(struct fc_control_options){.path = path}, &c, &err), 0);
     fd = fc_control_connect(path, &err);
     assert_true(fd >= 0);
     assert_int_equal(fc_control_stop(fd, false, &err), -EOPNOTSUPP);
@@ -331,12 +332,11 @@ static void strangers_and_nonsense(void **state)
     chmod(s.sock, 0666); /* even so */
     pid = fork();
     if (pid == 0) {
-        char *at;
-        int id;
+        struct fc_control_info info;
 
         if (setuid(12345) < 0 || (fd = fc_control_connect(s.sock, &err)) < 0)
             _exit(1);
-        _exit(fc_control_info(fd, &id, &at, &err) == -EPERM ? 0 : 2);
+        _exit(fc_control_info(fd, &info, &err) == -EPERM ? 0 : 2);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
