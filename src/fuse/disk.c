@@ -3,9 +3,11 @@
 #include "fuse/disk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -13,6 +15,28 @@
 
 /* So many that a reader is answered while others wait for a plan. */
 enum { DISK_THREADS = 4 };
+
+/*
+ * The kernel reads 128 KiB ahead in a mount of FUSE, whatever INIT says. Larger requests take less than half the time
+ * of this process (1.0 s of CPU instead of 2.3 s for 2.8 GiB), but only root may ask for them.
+ */
+void disk_read_ahead(struct fc_disk *d)
+{
+    char path[80], text[16];
+    dev_t dev;
+    int fd;
+
+    if (geteuid() != 0 || atomic_exchange(&d->read_ahead, true) || !fuse_device(d->service.mountpoint, &dev))
+        return;
+    snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(dev), minor(dev));
+    snprintf(text, sizeof(text), "%u", FUSE_IO_MAX >> 10);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (write(fd, text, strlen(text)) < 0)
+        fc_log(FC_LOG_DEBUG, "%s: %s", path, strerror(errno));
+    close(fd);
+}
 
 static int open_service(struct fc_disk *d, struct fc_error *err)
 {

@@ -2,8 +2,8 @@
 /*
  * The virtual disk: an image that is planned when somebody opens it, as the only file of a FUSE mount of its own.
  *
- * Each open shows one moment until it is closed. Two moments are two inodes with one name, so that the kernel's page
- * cache never mixes them, and what stat(2) says of an open file is about what that file shows.
+ * Each open shows one moment until it is closed. Two moments are two inodes of the kernel with one name, so that its
+ * page cache never mixes them, and what fstat(2) says is about what that open file shows.
  */
 #ifndef FC_FUSE_DISK_H
 #define FC_FUSE_DISK_H

@@ -300,7 +300,7 @@ int disk_node_stat(struct fc_disk *d, uint64_t id, struct stat *ret)
     pthread_mutex_lock(&d->lock);
     n = find(d, id);
     if (n)
-        *ret = (struct stat){.st_ino = n->id,
+        *ret = (struct stat){.st_ino = DISK_INO,
                              .st_mode = S_IFREG | (d->options.overlay ? 0600 : 0400),
                              .st_nlink = 1,
                              .st_uid = d->uid,
@@ -313,16 +313,6 @@ int disk_node_stat(struct fc_disk *d, uint64_t id, struct stat *ret)
                              .st_ctim = n->time};
     pthread_mutex_unlock(&d->lock);
     return n ? 0 : -ESTALE;
-}
-
-uint64_t disk_node_current_id(struct fc_disk *d)
-{
-    uint64_t id;
-
-    pthread_mutex_lock(&d->lock);
-    id = d->current ? d->current->id : DISK_ROOT + 1;
-    pthread_mutex_unlock(&d->lock);
-    return id;
 }
 
 void disk_node_touch(struct fc_disk *d, struct disk_node *node)

@@ -60,13 +60,14 @@ static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
         return;
     }
     r = disk_node_lookup(d, &node, &err);
-    if (r == 0)
-        r = disk_node_stat(d, node->id, &e.attr);
+    if (r == 0) {
+        e.ino = node->id;
+        r = disk_node_stat(d, e.ino, &e.attr);
+    }
     if (r < 0) {
         reply_failure(req, r, &err);
         return;
     }
-    e.ino = e.attr.st_ino;
     if (fuse_reply_entry(req, &e) < 0)
         disk_node_forget(d, e.ino, 1);
 }
@@ -129,6 +130,7 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         reply_failure(req, r, &err);
         return;
     }
+    disk_read_ahead(d);
     fi->fh = (uintptr_t)node;
     fi->keep_cache = 1;
     if (fuse_reply_open(req, fi) < 0)
@@ -277,7 +279,7 @@ static void on_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
     if (size > sizeof(buffer))
         size = sizeof(buffer);
     for (int i = offset < 0 ? 3 : (int)(offset < 3 ? offset : 3); i < 3; i++) {
-        struct stat st = {.st_ino = i < 2 ? DISK_ROOT : disk_node_current_id(disk_of(req)),
+        struct stat st = {.st_ino = i < 2 ? DISK_ROOT : DISK_INO,
                           .st_mode = i < 2 ? S_IFDIR : S_IFREG};
         size_t n = fuse_add_direntry(req, buffer + used, size - used, names[i], &st, i + 1);
 

@@ -11,8 +11,13 @@
 #include "fuse/disk.h"
 #include "fuse/session.h"
 
-/** The number of the directory; those of the disk's inodes follow. */
+/** The kernel's number of the directory; those of the disk's inodes follow. */
 #define DISK_ROOT FUSE_ROOT_ID
+/**
+ * What st_ino says, of every moment: cp refuses a file that has another number when it opens it than when it looked. What
+ * asks whether two files are one (cmp does) sees other times.
+ */
+#define DISK_INO 2
 /** For how long a plan that nobody has open is kept, in seconds: stat(2) is often followed by open(2). */
 #define DISK_GRACE 2
 
@@ -40,6 +45,7 @@ struct fc_disk {
     char *path;
     uint32_t uid, gid;
     struct timespec began;
+    atomic_bool read_ahead; /* it was asked for */
 
     pthread_mutex_t planning;
     pthread_mutex_t lock;
@@ -64,8 +70,6 @@ void disk_node_close(struct fc_disk *d, struct disk_node *node);
 void disk_node_forget(struct fc_disk *d, uint64_t id, uint64_t n);
 /** Copy what is known about node @id. -ESTALE. */
 int disk_node_stat(struct fc_disk *d, uint64_t id, struct stat *ret);
-/** The number that a listing shows. */
-uint64_t disk_node_current_id(struct fc_disk *d);
 /** Something was written through the overlay now. */
 void disk_node_touch(struct fc_disk *d, struct disk_node *node);
 /** Start and stop the thread that lets go of idle plans. */
@@ -73,6 +77,11 @@ int disk_keeper_start(struct fc_disk *d, struct fc_error *err);
 void disk_keeper_stop(struct fc_disk *d);
 /** Free all nodes. */
 void disk_nodes_release(struct fc_disk *d);
+
+/* disk.c */
+
+/** Let the kernel read further ahead, where we may. After INIT, which sets what is changed here. */
+void disk_read_ahead(struct fc_disk *d);
 
 /* disk_ops.c */
 
