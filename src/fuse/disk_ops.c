@@ -279,8 +279,7 @@ static void on_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
     if (size > sizeof(buffer))
         size = sizeof(buffer);
     for (int i = offset < 0 ? 3 : (int)(offset < 3 ? offset : 3); i < 3; i++) {
-        struct stat st = {.st_ino = i < 2 ? DISK_ROOT : DISK_INO,
-                          .st_mode = i < 2 ? S_IFDIR : S_IFREG};
+        struct stat st = {.st_ino = i < 2 ? DISK_ROOT : DISK_INO, .st_mode = i < 2 ? S_IFDIR : S_IFREG};
         size_t n = fuse_add_direntry(req, buffer + used, size - used, names[i], &st, i + 1);
 
         if (n > size - used)

@@ -86,9 +86,7 @@ static void end_by_signal(void *arg)
 
 int fc_mount_serve(struct fc_mount *m, struct fc_error *err)
 {
-    int r = fuse_service_start(&m->service, err);
-
-    return r < 0 ? r : fuse_service_wait(&m->service, end_by_signal, m, err);
+    return fuse_service_wait(&m->service, end_by_signal, m, err);
 }
 
 void fc_mount_free(struct fc_mount *m)

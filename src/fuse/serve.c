@@ -142,8 +142,9 @@ int fuse_service_start(struct fuse_service *s, struct fc_error *err)
         r = pthread_create(&s->workers[i].thread, NULL, worker_main, &s->workers[i]);
         s->workers[i].started = r == 0;
     }
-    return s->workers[0].started ? 0 /* fewer threads than asked for will do */
-                                 : fc_fail_errno(err, r, "cannot start a thread");
+    if (s->workers[0].started) /* fewer threads than asked for will do */
+        return 0;
+    return fc_fail_errno(err, r, "cannot start a thread");
 }
 
 void fuse_service_join(struct fuse_service *s)
@@ -175,16 +176,19 @@ int fuse_service_wait(struct fuse_service *s, void (*on_signal)(void *arg), void
 {
     fc_auto(fc_close) int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct old_signals old;
-    int code = errno;
+    int r;
 
-    if (fd >= 0) {
-        signals_install(&old, fd);
-        supervise(s, fd, on_signal, arg);
-    } else {
+    if (fd < 0) {
+        r = fc_fail_errno(err, errno, "cannot serve %s", s->mountpoint);
         fuse_service_end(s);
+        fuse_service_join(s);
+        return r;
     }
+    signals_install(&old, fd); /* first, so that a signal that comes early is not lost on us */
+    r = s->workers ? 0 : fuse_service_start(s, err);
+    if (r == 0)
+        supervise(s, fd, on_signal, arg);
     fuse_service_join(s);
-    if (fd >= 0)
-        signals_restore(&old);
-    return fd < 0 ? fc_fail_errno(err, code, "cannot serve %s", s->mountpoint) : 0;
+    signals_restore(&old);
+    return r;
 }

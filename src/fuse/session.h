@@ -164,7 +164,7 @@ void fuse_service_release(struct fuse_service *s);
 
 /** Start the threads that answer. At least one starts, or -errno with words. */
 int fuse_service_start(struct fuse_service *s, struct fc_error *err);
-/** Wait until it has ended. At SIGINT, SIGTERM or SIGHUP @on_signal is called, once; it may call fuse_service_end(). */
+/** Start it, unless it is, and wait until it has ended. At SIGINT, SIGTERM or SIGHUP @on_signal is called, once; it may call fuse_service_end(). */
 int fuse_service_wait(struct fuse_service *s, void (*on_signal)(void *arg), void *arg, struct fc_error *err);
 /** End the session: the threads that answer requests stop as soon as they can. Any thread may call it. */
 void fuse_service_end(struct fuse_service *s);

@@ -259,7 +259,7 @@ PY
         con0=fd:0,fd:1 init=/bin/sh
     fccompose umount -q
     fccompose freeze -q --virtual --free 8M --rw overlay
-    boot_machine 'echo kept >/kept && sync && echo prompt-$((40+2))' prompt-42 60 "$ROOT/tools/uml" "ubd0=$WORK/boot.img" \
+    boot_machine '[ -s /kept ] || echo kept >/kept; sync && echo prompt-$((40+2))' prompt-42 60 "$ROOT/tools/uml" "ubd0=$WORK/boot.img" \
         root=/dev/ubda rw mem=128M con=null con0=fd:0,fd:1 init=/bin/sh
     while ! fccompose umount -q; do sleep 0.1; done
     fccompose freeze -q --virtual --free 8M --rw overlay
