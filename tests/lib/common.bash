@@ -166,6 +166,7 @@ boot_machine() {
     local command=$1 word=$2 limit=$3 found=1 tick=0 pid
     shift 3
     rm -f "$WORK/console"
+    : >"$WORK/boot.log" # what another machine said counts for nothing
     mkfifo "$WORK/console"
     # Opened for reading too: the machine's console never ends.
     exec 8<>"$WORK/console"
