@@ -13,9 +13,6 @@
 #include "base/log.h"
 #include "fuse/disk_session.h"
 
-/* So many that a reader is answered while others wait for a plan. */
-enum { DISK_THREADS = 4 };
-
 /*
  * The kernel reads 128 KiB ahead in a mount of FUSE, whatever INIT says. Larger requests take less than half the time
  * of this process (1.0 s of CPU instead of 2.3 s for 2.8 GiB), but only root may ask for them.
@@ -164,6 +161,8 @@ void fc_disk_free(struct fc_disk *d)
     disk_keeper_stop(d);
     fuse_service_release(&d->service);
     disk_nodes_release(d);
+    for (int i = 0; i < DISK_THREADS; i++)
+        free(d->buffers[i]);
     pthread_cond_destroy(&d->wake);
     pthread_mutex_destroy(&d->planning);
     pthread_mutex_destroy(&d->lock);

@@ -149,15 +149,39 @@ static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     fuse_reply_err(req, 0);
 }
 
+/* Memory for an answer. Kept, since new memory costs as much as what is copied into it. */
+static void *take_buffer(struct fc_disk *d)
+{
+    void *buffer = NULL;
+
+    pthread_mutex_lock(&d->lock);
+    for (int i = 0; i < DISK_THREADS && !buffer; i++)
+        buffer = fc_steal(&d->buffers[i]);
+    pthread_mutex_unlock(&d->lock);
+    return buffer ? buffer : malloc(FUSE_IO_MAX);
+}
+
+static void give_buffer(struct fc_disk *d, void *buffer)
+{
+    pthread_mutex_lock(&d->lock);
+    for (int i = 0; i < DISK_THREADS && buffer; i++)
+        if (!d->buffers[i])
+            d->buffers[i] = fc_steal(&buffer);
+    pthread_mutex_unlock(&d->lock);
+    free(buffer);
+}
+
 static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-    const struct fc_disk *d = disk_of(req);
+    struct fc_disk *d = disk_of(req);
     struct disk_node *node = node_of(fi);
-    fc_auto(fc_free) void *buffer = malloc(size);
+    void *buffer = take_buffer(d);
     struct fc_error err = {0};
     ssize_t n = -ENOMEM;
 
     (void)ino;
+    if (size > FUSE_IO_MAX)
+        size = FUSE_IO_MAX;
     if (buffer)
         n = d->options.overlay ? fc_overlay_read(d->options.overlay, buffer, size, (uint64_t)offset, &err)
                                : fc_image_read(node->plan->image.image, buffer, size, (uint64_t)offset, &err);
@@ -165,9 +189,10 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
         if (!atomic_exchange(&node->complained, true)) /* once: a guest tries again and again */
             fc_log(FC_LOG_WARN, FC_DISK_NAME ": byte %llu: %s", (unsigned long long)offset, err.msg);
         fuse_reply_err(req, EIO);
-        return;
+    } else {
+        fuse_reply_buf(req, buffer, (size_t)n);
     }
-    fuse_reply_buf(req, buffer, (size_t)n);
+    give_buffer(d, buffer);
 }
 
 /* A failed write: in the log once, and to who wrote each time. */

@@ -39,6 +39,9 @@ struct disk_node {
     atomic_bool complained;     /* of a read that failed */
 };
 
+/** So many threads that a reader is answered while others wait for a plan. */
+#define DISK_THREADS 4
+
 struct fc_disk {
     struct fc_disk_options options;
     struct fuse_service service;
@@ -55,6 +58,7 @@ struct fc_disk {
     uint64_t last_id;
     bool stop, keeping;
     pthread_t keeper;
+    void *buffers[DISK_THREADS]; /* of FUSE_IO_MAX bytes, not in use: with the lock */
 };
 
 /* disk_node.c */
