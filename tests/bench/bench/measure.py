@@ -2,6 +2,7 @@
 """Time one command by hyperfine, and its memory by one more run."""
 import json
 import os
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -24,16 +25,31 @@ def anonymous_peak(pid, most):
     return most
 
 
-def run_once(command):
+def run_limited(argv, limit):
+    """(status, standard error) of @argv; with all its children it is killed after @limit seconds, or when we are interrupted."""
+    with tempfile.TemporaryFile(mode="w+", errors="replace") as words:
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words, start_new_session=True)
+        try:
+            status = child.wait(limit)
+        except BaseException as e:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            if isinstance(e, subprocess.TimeoutExpired):
+                raise Failed(f"more than {limit:g} s") from None
+            raise
+        words.seek(0)
+        return status, words.read()
+
+
+def run_once(command, limit):
     """Run @command. Returns the numbers of that one run; the memory is the peak of its largest process, mapped files included."""
     # By time(1), not by wait4(): a child of ours begins with our own memory in its peak.
     with tempfile.NamedTemporaryFile(mode="r") as out:
         start = time.monotonic()
-        r = subprocess.run(["time", "-q", "-f", "%U %S %M", "-o", out.name, "sh", "-c", command], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+        status, words = run_limited(["time", "-q", "-f", "%U %S %M", "-o", out.name, "sh", "-c", command], limit)
         seconds = time.monotonic() - start
-        if r.returncode != 0:
-            raise Failed(f"status {r.returncode}: {last_line(r.stderr)}")
+        if status != 0:
+            raise Failed(f"status {status}: {last_line(words)}")
         user, system, memory = out.read().split()
     return {"median": seconds, "min": seconds, "max": seconds, "user": float(user), "system": float(system),
             "memory": int(memory) * 1024, "runs": 1}
@@ -46,10 +62,10 @@ def last_line(text):
 class Series:
     """The runs of one command: a first one, which warms the caches and is checked, then rounds beside those of its peers."""
 
-    def __init__(self, command, prepare, check, runs, budget):
+    def __init__(self, command, prepare, check, runs, budget, limit):
         self.command, self.prepare, self.times = command, prepare, []
         must(prepare, "preparing")
-        self.first = run_once(command)
+        self.first = run_once(command, limit)
         if check:
             must(check, "what was written is wrong")
         self.runs = min(runs, int(budget / max(self.first["median"], 0.001)))
