@@ -235,6 +235,8 @@ static int encode_all(struct fc_ext4_planner *p, struct work *w)
         struct fc_ext4_node *node = &p->nodes[k];
         int r;
 
+        if (!p->labels && !node->inlined && (node->source == FC_TREE_NONE || !p->inodes[node->source].n_xattrs))
+            continue;
         r = collect_attrs(p, w, node);
         if (r >= 0 && (w->n_attrs || node->inlined))
             r = encode_node(p, w, node);

@@ -12,6 +12,17 @@ teardown() { leave_workdir; }
     grep -aq 'is up' boot.log
 }
 
+@test "an image of every profile, and a read-only one, under user-mode Linux" {
+    local options
+    for options in "--profile compat" "--profile 5.10 --inline-data" "--profile 6.1 --inline-data" "--profile 6.18 --inline-data" "--read-only"; do
+        [ "$options" = --read-only ] || options="$options --free 8M"
+        # shellcheck disable=SC2086
+        fccompose freeze -q -l builtin:busybox $options o.ext4
+        boot_uml o.ext4 /bin/sh 'mount -t proc none /proc; echo word >/new; sync; mount -o remount,ro / && echo BOOTED-$((1+1))' BOOTED-2
+        fsck_clean boot.img
+    done
+}
+
 @test "Alpine's busybox init under QEMU" {
     need_alpine
     fccompose init -q "$ALPINE"

@@ -278,7 +278,6 @@ static void test_split_inode_values(void **state)
         gen_link(&g, 0, name, i);
     }
     gen_judge(&g, NULL);
-    gen_compare(&g);
     gen_done(&g);
 }
 
