@@ -15,7 +15,8 @@ static void make(const char *options, unsigned kib, const char *commands)
                     "PATH=$PATH:/usr/sbin:/sbin; d=$(mktemp -d) && i=%s && rm -f $i && truncate -s %uK $i && "
                     "mkdir $d/dir $d/dir/below && head -c 3000 /dev/urandom >$d/file && ln $d/file $d/dir/link "
                     "&& for n in $(seq 60); do : >$d/dir/name-$n; done && ln -s target $d/fast && "
-                    "ln -s $(printf %%090d 0) $d/slow && truncate -s 30000 $d/sparse && echo end >>$d/sparse "
+                    "ln -s $(printf %%090d 0) $d/slow && "
+                    "for n in $(seq 12); do truncate -s $((n * 20000)) $d/sparse && echo end >>$d/sparse; done "
                     "&& mknod $d/pipe p && { setfattr -n user.a -v 1 $d/file 2>/dev/null; "
                     "setfattr -n user.b -v $(printf %%0200d 0) $d/dir 2>/dev/null; true; } && "
                     "mke2fs -q -F %s -d $d $i && rm -r $d && printf '%%b' '%s' | debugfs -w -f - $i >/dev/null 2>&1",
@@ -112,10 +113,11 @@ static void flip(const char *options, uint64_t seed, unsigned rounds)
 static void test_flips(void **state)
 {
     static const char *const kinds[] = {
-        "-b 1024 -N 128 -O ^metadata_csum,^has_journal,^resize_inode,inline_data,ea_inode,^flex_bg,^uninit_bg -I 256",
+        "-t ext4 -b 1024 -N 128 -O ^metadata_csum,^has_journal,^resize_inode,inline_data,ea_inode,^flex_bg,^uninit_bg "
+        "-I 256",
         "-b 1024 -N 128 -t ext2 -O ^resize_inode",
-        "-b 4096 -N 128 -O ^metadata_csum,^has_journal,^resize_inode,^uninit_bg -I 256",
-        "-b 1024 -N 128 -O metadata_csum,^has_journal,^resize_inode -I 256",
+        "-t ext4 -b 4096 -N 128 -O ^metadata_csum,^has_journal,^resize_inode,^uninit_bg -I 256",
+        "-t ext4 -b 1024 -N 128 -O metadata_csum,^has_journal,^resize_inode -I 256",
     };
     const char *text = getenv("FC_TEST_FLIPS");
     unsigned rounds = text ? (unsigned)atoi(text) : 1500;
@@ -146,6 +148,27 @@ static void test_directories(void **state)
     refused(EBADMSG, "the root is no directory");
     make(PLAIN, 700, "set_inode_field file block[0] 70000\\n");
     refused(EBADMSG, "\"/file\" (inode ");
+    unlink(gen_path());
+}
+
+#define EXTENTS "-t ext4 -b 1024 -N 128 -O ^metadata_csum,^has_journal,^resize_inode,^uninit_bg"
+
+/* The root of the extent tree by words: 0 magic and entries, 1 room and depth, 3 to 5 the first entry, 6 to 8 the second. */
+static void test_extents(void **state)
+{
+    (void)state;
+    make(EXTENTS, 700,
+         "set_inode_field file block[0] 0x2f30a\\nset_inode_field file block[6] 0\\nset_inode_field file block[7] 1\\n"
+         "set_inode_field file block[8] 100\\n");
+    refused(EBADMSG, "not in order");
+    make(EXTENTS, 700, "set_inode_field file block[5] 0x7fffffff\\n");
+    refused(EBADMSG, "outside the image");
+    make(EXTENTS, 700, "set_inode_field file block[1] 0x60004\\n");
+    refused(EBADMSG, "too deep");
+    make(EXTENTS, 700,
+         "set_inode_field file block[1] 0x10004\\nset_inode_field file block[4] 100\\nset_inode_field file block[5] "
+         "0\\n");
+    refused(EBADMSG, "a block of its extent tree is none");
     unlink(gen_path());
 }
 
@@ -211,8 +234,8 @@ int main(void)
 {
     char path[64];
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flips),     cmocka_unit_test(test_directories), cmocka_unit_test(test_unsupported),
-        cmocka_unit_test(test_amplified), cmocka_unit_test(test_super),
+        cmocka_unit_test(test_flips),       cmocka_unit_test(test_directories), cmocka_unit_test(test_extents),
+        cmocka_unit_test(test_unsupported), cmocka_unit_test(test_amplified),   cmocka_unit_test(test_super),
     };
 
     /* mke2fs and debugfs sync what they write: in memory that costs nothing. */
