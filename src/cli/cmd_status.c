@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/disk.h"
 #include "cli/json.h"
 #include "fuse/fuse.h"
 #include "layer/layer.h"
@@ -78,8 +79,12 @@ static void put_mount(const struct fc_workspace *ws, const struct fc_workspace_s
            rootfs && fc_mount_probe(rootfs) == 2 ? "dead: its process has ended (fccompose umount cleans up)" : "none");
 }
 
-static void put_disk(const struct fc_workspace_status *s)
+static void put_disk(const struct fc_workspace *ws, const struct fc_workspace_status *s)
 {
+    fc_auto(fc_free) char *dir = s->pid ? NULL : cli_disk_dir(fc_workspace_dir(ws));
+
+    if (dir && fc_mount_probe(dir) == 2)
+        puts("disk       dead: its process has ended (fccompose umount cleans up)");
     if (!s->disk || !*s->disk)
         return;
     fputs("disk       ", stdout);
@@ -109,7 +114,7 @@ static int as_text(struct fc_workspace *ws, const struct fc_workspace_status *s,
         putchar('\n');
     }
     put_mount(ws, s);
-    put_disk(s);
+    put_disk(ws, s);
     if (s->n_inodes || s->n_names)
         printf("edits      objects %llu, names %llu, content %s (fccompose diff shows them)\n",
                (unsigned long long)s->n_inodes, (unsigned long long)s->n_names, cli_size(size, s->data_bytes));

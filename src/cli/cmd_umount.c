@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "cli/commands.h"
+#include "cli/disk.h"
 #include "fuse/fuse.h"
 #include "workspace/workspace.h"
 
@@ -59,6 +60,20 @@ static int undo(struct cli *cli, const char *at, bool lazy, struct fc_error *err
     return r;
 }
 
+/* A killed process leaves the mount of its virtual disk, too. Returns 1 when there was one, 0, or a failure. */
+static int clean_disk(struct cli *cli, const char *workspace, struct fc_error *err)
+{
+    fc_auto(fc_free) char *dir = cli_disk_dir(workspace);
+    int r;
+
+    if (!dir)
+        return fc_fail_errno(err, ENOMEM, "umount");
+    if (fc_mount_probe(dir) != 2)
+        return 0;
+    r = undo(cli, dir, true, err);
+    return r < 0 ? r : 1;
+}
+
 static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
     bool lazy = cli_has(args, 'l');
@@ -81,11 +96,16 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
             if (r <= 0)
                 return r;
         }
-    } else if (asprintf(&at, "%s/rootfs", dir) < 0) {
+        return undo(cli, at, lazy, err);
+    }
+    r = clean_disk(cli, dir, err);
+    if (r < 0)
+        return r;
+    if (asprintf(&at, "%s/rootfs", dir) < 0) {
         at = NULL;
         return fc_fail_errno(err, ENOMEM, "umount");
     }
-    return undo(cli, at, lazy, err);
+    return r == 1 && fc_mount_probe(at) == 0 ? 0 : undo(cli, at, lazy, err);
 }
 
 static const struct cli_example umount_examples[] = {

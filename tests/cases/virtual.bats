@@ -167,6 +167,12 @@ PY
     done
     fccompose umount -q
     [ ! -e "$DISK" ]
+    fccompose freeze -q --virtual >/dev/null
+    kill -9 "$(fccompose status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')"
+    while [ -e "$DISK" ]; do sleep 0.05; done
+    fccompose status | grep -q '^disk *dead'
+    fccompose umount -q
+    ! grep -q "$WORK" /proc/self/mounts
     run fccompose freeze --virtual --size 64K
     [ "$status" -eq 1 ]
     [[ $output == *"too small"* ]]
