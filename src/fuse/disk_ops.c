@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests about the virtual disk and the directory that it is in. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,7 +125,9 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     struct fc_disk *d = disk_of(req);
     struct disk_node *node = NULL;
     struct fc_error err = {0};
-    int r = disk_node_open(d, ino, &node, &err);
+    /* The mount is read-only without an overlay, but root may have remounted it. */
+    bool refused = !d->options.overlay && (fi->flags & O_ACCMODE) != O_RDONLY;
+    int r = refused ? -EROFS : disk_node_open(d, ino, &node, &err);
 
     if (r < 0) {
         reply_failure(req, r, &err);

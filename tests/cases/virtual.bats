@@ -242,6 +242,24 @@ PY
     [ ! -e "$DISK" ]
 }
 
+@test "an overlay on a host that is full: the guest hears of it, the server lives" {
+    make_workspace
+    mkdir small
+    mount -t tmpfs -o size=2m none small
+    fccompose freeze -q --virtual --free 16M --rw small/overlay
+    size=$(stat -c %s "$DISK")
+    run dd if=/dev/zero of="$DISK" bs=1M count=8 seek=$((size / 1048576 - 8)) conv=notrunc,fsync status=none
+    [ "$status" -eq 1 ]
+    [[ $output == *"No space left"* ]]
+    [ "$(wc -c <"$DISK")" = "$size" ]
+    fsck_clean "$DISK" # what was written is free space, and zeros
+    grep -q "overlay.*No space left" .fccompose/mount.log
+    fccompose umount -q
+    fccompose freeze -q --virtual --free 16M --rw small/overlay
+    fsck_clean "$DISK"
+    fccompose umount -q
+}
+
 @test "an ordinary user: mount, freeze --virtual, overlay" {
     start_user
     mkdir user/lower

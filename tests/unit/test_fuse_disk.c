@@ -228,6 +228,11 @@ static void a_regular_file_that_can_be_read_in_every_way(void **state)
     assert_int_equal(open(file, O_RDWR), -1);
     assert_int_equal(errno, EROFS);
     assert_int_equal(unlink(file), -1);
+    assert_int_equal(mount("", mnt, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, ""), 0); /* no longer read-only */
+    assert_int_equal(open(file, O_RDWR), -1);
+    assert_int_equal(errno, EROFS);
+    assert_int_equal(truncate(file, 0), -1);
+    assert_int_equal(errno, EPERM);
     assert_int_equal(stat(mnt, &st), 0);
     assert_int_equal(st.st_mode, S_IFDIR | 0500);
     free(want);
