@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -124,11 +125,18 @@ static int do_info(const struct fc_control *s, struct fc_buf *ret)
     return r < 0 ? r : fc_buf_adds(ret, s->disk && fc_disk_is_served(s->disk) ? fc_disk_path(s->disk) : "");
 }
 
-/* A machine that runs from the disk would lose it. */
+/* A machine that runs from the disk would lose it. The kernel tells of a close a little later, so ask for half a second. */
 static int refuse_open_disk(const struct fc_control *s, struct fc_error *err)
 {
-    if (!s->disk || !fc_disk_is_served(s->disk) || fc_disk_opens(s->disk) == 0)
+    const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+
+    if (!s->disk)
         return 0;
+    for (int i = 0; i < 50; i++) {
+        if (!fc_disk_is_served(s->disk) || fc_disk_opens(s->disk) == 0)
+            return 0;
+        nanosleep(&pause, NULL);
+    }
     return fc_fail(err, EBUSY, "%s is in use: end what has it open, or detach it with --lazy", fc_disk_path(s->disk));
 }
 
