@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Put an image's segments into a seekable output: shared blocks, copies, gathered memory, holes. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
-#include <string.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
+#include <sys/vfs.h>
 
-#include "base/io.h"
+#include "image/gather.h"
 #include "image/sink.h"
 
 #define STEP (32u << 20) /* between two progress reports */
-#define IOV_MOST 512
 
 struct output {
-    int fd;
-    bool fresh, no_clone;
+    struct fc_gather gather;
+    bool fresh, no_clone, allocate;
+    uint64_t allocated; /* up to which byte */
     unsigned clone_failures;
     uint64_t done;
     struct fc_image_sources sources;
@@ -25,7 +25,11 @@ struct output {
     struct fc_error *err;
 };
 
-static void output_release(struct output *o) { fc_image_sources_release(&o->sources); }
+static void output_release(struct output *o)
+{
+    fc_image_sources_release(&o->sources);
+    fc_gather_release(&o->gather);
+}
 
 int fc_image_source_length(struct fc_image_sources *sources, const struct fc_segment *s, uint64_t *ret_length,
                            struct fc_error *err)
@@ -84,24 +88,13 @@ static void advance(struct output *o, uint64_t n)
 
 static int write_zeros(struct output *o, uint64_t offset, uint64_t length)
 {
-    static const unsigned char zeros[1 << 16];
     uint64_t range[2] = {offset, length};
-    int r;
 
     if (o->fresh)
         return 0;
-    if (offset % 4096 == 0 && length % 4096 == 0 && ioctl(o->fd, BLKZEROOUT, range) == 0)
+    if (offset % 4096 == 0 && length % 4096 == 0 && ioctl(o->gather.fd, BLKZEROOUT, range) == 0)
         return 0;
-    while (length) {
-        size_t n = length < sizeof(zeros) ? (size_t)length : sizeof(zeros);
-
-        r = fc_pwrite_full(o->fd, zeros, n, offset);
-        if (r < 0)
-            return fc_fail_errno(o->err, -r, "cannot write the image at byte %llu", (unsigned long long)offset);
-        offset += n;
-        length -= n;
-    }
-    return 0;
+    return fc_gather_zeros(&o->gather, offset, length, o->err);
 }
 
 /*
@@ -117,7 +110,7 @@ static int try_clone(struct output *o, const struct fc_segment *s, uint64_t leng
         return 0;
     if (s->file.offset % 4096 || s->offset % 4096 || length % 4096)
         return 0;
-    if (ioctl(o->fd, FICLONERANGE, &range) == 0) {
+    if (ioctl(o->gather.fd, FICLONERANGE, &range) == 0) {
         o->clone_failures = 0;
         return 1;
     }
@@ -128,15 +121,18 @@ static int try_clone(struct output *o, const struct fc_segment *s, uint64_t leng
     return 0;
 }
 
-static int copy_part(struct output *o, const struct fc_segment *s, uint64_t skip, uint64_t length)
+static int copy_file(struct output *o, const struct fc_segment *s, uint64_t from, uint64_t end)
 {
-    int r = fc_copy_range(s->file.fd, s->file.offset + skip, o->fd, s->offset + skip, length);
+    while (from < end) {
+        uint64_t n = end - from < STEP ? end - from : STEP;
+        int r = fc_gather_file(&o->gather, s->offset + from, s->file.fd, s->file.offset + from, n, o->err);
 
-    if (r < 0)
-        return fc_fail_errno(o->err, -r, "cannot copy %llu bytes to byte %llu of the image", (unsigned long long)length,
-                             (unsigned long long)(s->offset + skip));
-    o->result->copied += length;
-    advance(o, length);
+        if (r < 0)
+            return r;
+        o->result->copied += n;
+        advance(o, n);
+        from += n;
+    }
     return 0;
 }
 
@@ -153,115 +149,92 @@ static int write_file_segment(struct output *o, const struct fc_segment *s)
         advance(o, whole);
         done = whole;
     }
-    while (done < length) {
-        uint64_t n = length - done < STEP ? length - done : STEP;
-
-        r = copy_part(o, s, done, n);
-        if (r < 0)
-            return r;
-        done += n;
-    }
-    r = length < s->length ? write_zeros(o, s->offset + length, s->length - length) : 0;
+    r = copy_file(o, s, done, length);
+    if (r == 0 && length < s->length)
+        r = fc_gather_zeros(&o->gather, s->offset + length, s->length - length, o->err);
     if (r < 0)
         return r;
     advance(o, s->length - length);
     return 0;
 }
 
-/* Write all of @iov at @offset; it is changed on short writes. */
-static int pwritev_full(int fd, struct iovec *iov, int n, uint64_t offset)
+static int write_segment(struct output *o, const struct fc_segment *s)
 {
-    while (n > 0) {
-        ssize_t done = pwritev(fd, iov, n, (off_t)offset);
+    int r;
 
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return done < 0 ? -errno : -EIO;
-        offset += (uint64_t)done;
-        while (n > 0 && (size_t)done >= iov->iov_len) {
-            done -= (ssize_t)iov->iov_len;
-            iov++;
-            n--;
-        }
-        if (n > 0) {
-            iov->iov_base = (char *)iov->iov_base + done;
-            iov->iov_len -= (size_t)done;
-        }
+    if (s->kind == FC_SEGMENT_FILE)
+        return write_file_segment(o, s);
+    if (s->kind == FC_SEGMENT_MEMORY) {
+        r = fc_gather_memory(&o->gather, s->offset, s->memory, s->length, o->err);
+        o->result->memory += s->length;
+    } else {
+        r = write_zeros(o, s->offset, s->length);
+        o->result->zero += s->length;
     }
+    if (r < 0)
+        return r;
+    advance(o, s->length);
     return 0;
 }
 
-/* Write the run of adjacent memory segments that starts at @s in few calls; sets *ret_used to their number. */
-static int write_memory_run(struct output *o, const struct fc_segment *s, size_t left, size_t *ret_used)
+/*
+ * Whether blocks are given to the output before they are written. ext4 takes written bytes much faster then (0.6 s for
+ * 2.7 GB, not 1.0): one call places a long run, where otherwise each folio reserves its own. It shares no blocks.
+ */
+static bool gains_by_allocating(int fd)
 {
-    struct iovec iov[IOV_MOST];
-    uint64_t total = 0;
-    size_t n = 0;
-    int r;
+    struct statfs fs;
 
-    while (n < left && n < IOV_MOST && s[n].kind == FC_SEGMENT_MEMORY && s[n].offset == s[0].offset + total &&
-           total + s[n].length < 1u << 30) {
-        iov[n].iov_base = (void *)(uintptr_t)s[n].memory;
-        iov[n].iov_len = (size_t)s[n].length;
-        total += s[n++].length;
-    }
-    if (n == 0) { /* one piece beyond what a single call takes */
-        r = fc_pwrite_full(o->fd, s->memory, (size_t)s->length, s->offset);
-        total = s->length;
-        n = 1;
-    } else {
-        r = pwritev_full(o->fd, iov, (int)n, s->offset);
-    }
-    if (r < 0)
-        return fc_fail_errno(o->err, -r, "cannot write the image at byte %llu", (unsigned long long)s->offset);
-    o->result->memory += total;
-    advance(o, total);
-    *ret_used = n;
+    return fstatfs(fd, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+}
+
+/* Allocate the run of bytes other than zeros that begins with @s, unless that was done. */
+static int allocate_run(struct output *o, const struct fc_segment *s, size_t left)
+{
+    uint64_t end = s->offset;
+
+    if (!o->allocate || s->kind == FC_SEGMENT_ZERO || s->offset < o->allocated)
+        return 0;
+    for (size_t i = 0; i < left && s[i].kind != FC_SEGMENT_ZERO; i++)
+        end += s[i].length;
+    o->allocated = end;
+    if (fallocate(o->gather.fd, 0, (off_t)s->offset, (off_t)(end - s->offset)) == 0)
+        return 0;
+    if (errno == ENOSPC || errno == EDQUOT)
+        return fc_fail_errno(o->err, errno, "cannot write the image at byte %llu", (unsigned long long)s->offset);
+    o->allocate = false;
     return 0;
 }
 
 static int emit_all(struct output *o, const struct fc_segment *segments, size_t n)
 {
-    size_t used;
-    int r;
+    for (size_t i = 0; i < n; i++) {
+        int r = allocate_run(o, &segments[i], n - i);
 
-    for (size_t i = 0; i < n; i += used) {
-        const struct fc_segment *s = &segments[i];
+        if (r == 0)
+            r = write_segment(o, &segments[i]);
 
-        used = 1;
-        switch (s->kind) {
-        case FC_SEGMENT_MEMORY:
-            r = write_memory_run(o, s, n - i, &used);
-            break;
-        case FC_SEGMENT_FILE:
-            r = write_file_segment(o, s);
-            break;
-        default:
-            r = write_zeros(o, s->offset, s->length);
-            o->result->zero += s->length;
-            advance(o, s->length);
-            break;
-        }
         if (r < 0)
             return r;
     }
-    return 0;
+    return fc_gather_flush(&o->gather, o->err);
 }
 
 int fc_image_emit(const struct fc_image *image, int fd, bool fresh, const struct fc_image_write_options *options,
                   struct fc_image_write_result *result, struct fc_error *err)
 {
-    struct output o = {.fd = fd,
-                       .fresh = fresh,
+    struct output o = {.fresh = fresh,
                        .no_clone = !fresh || options->no_clone,
                        .progress = options->progress,
                        .result = result,
                        .err = err};
     size_t n;
     const struct fc_segment *segments = fc_image_segments(image, &n);
-    int r;
+    int r = fc_gather_init(&o.gather, fd, false);
 
+    if (r < 0)
+        return fc_fail(err, ENOMEM, "out of memory");
+    o.allocate = fresh && gains_by_allocating(fd);
     fc_image_progress_begin(o.progress, fc_image_size(image));
     r = emit_all(&o, segments, n);
     fc_image_progress_end(o.progress, r >= 0);

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Read an image that was never written: at any offset, or in order into a pipe. */
+/* Read an image that was never written: at any offset. */
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
 #include "image/sink.h"
-
-#define PIECE (1u << 20)
 
 /* Read @n bytes at @skip of segment @s; a source that ends inside its last block goes on with zeros. */
 static int read_segment(const struct fc_segment *s, uint64_t skip, void *buffer, size_t n, struct fc_error *err)
@@ -68,32 +65,4 @@ uint64_t fc_image_seek(const struct fc_image *image, uint64_t offset, bool hole)
         if ((segments[i].kind == FC_SEGMENT_ZERO) == hole)
             return offset > segments[i].offset ? offset : segments[i].offset;
     return fc_image_size(image);
-}
-
-int fc_image_stream(const struct fc_image *image, int fd, const struct fc_image_write_options *options,
-                    struct fc_error *err)
-{
-    fc_auto(fc_free) void *buffer = malloc(PIECE);
-    struct fc_progress *progress = options ? options->progress : NULL;
-    uint64_t size = fc_image_size(image);
-    ssize_t n = 0;
-    int r = 0;
-
-    if (!buffer)
-        return fc_fail(err, ENOMEM, "out of memory");
-    fc_image_progress_begin(progress, size);
-    for (uint64_t offset = 0; offset < size; offset += (uint64_t)n) {
-        n = fc_image_read(image, buffer, PIECE, offset, err);
-        r = n < 0 ? (int)n : 0;
-        if (r < 0)
-            break;
-        r = fc_write_full(fd, buffer, (size_t)n);
-        if (r < 0) {
-            fc_fail_errno(err, -r, "cannot write the image at byte %llu", (unsigned long long)offset);
-            break;
-        }
-        fc_image_progress_update(progress, offset + (uint64_t)n);
-    }
-    fc_image_progress_end(progress, r >= 0);
-    return r;
 }
