@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <fccompose/error.h>
+#include <fccompose/layer.h>
 #include <fccompose/progress.h>
 
 /** A planned image. Immutable once planned; readable from any thread. */
@@ -34,16 +35,40 @@ struct fc_segment {
     };
 };
 
-/** How to write. All zero is the default. */
+/** Bytes of the pieces whose digests a chunks file lists. */
+#define FC_IMAGE_CHUNK 65536u
+
+/** A dm-verity hash tree as veritysetup(8) writes it: format 1, SHA-256, blocks of 4096 bytes. All zero is none. */
+struct fc_image_verity_options {
+    bool append;      /**< superblock and tree follow the image, at its size; or: */
+    const char *path; /**< they are a file of their own; NULL: they are not */
+    uint8_t salt[32];
+    uint8_t uuid[16]; /**< of the hash area */
+};
+
+/** How to write. All zero is the default. Texts are borrowed for the call. */
 struct fc_image_write_options {
-    bool no_sync;  /**< do not fsync at the end */
-    bool no_clone; /**< do not try to share blocks with the sources */
+    bool no_sync;       /**< do not fsync at the end */
+    bool no_clone;      /**< do not try to share blocks with the sources */
+    bool sha256;        /**< digest all that is written, an appended hash tree included */
+    const char *chunks; /**< file for the digests of pieces of FC_IMAGE_CHUNK bytes; NULL: none */
+    struct fc_image_verity_options verity;
     struct fc_progress *progress;
+};
+
+/** The hash tree that was made; data_blocks 0: none. */
+struct fc_image_verity_result {
+    struct fc_digest root;
+    uint64_t data_blocks;
+    uint64_t offset; /**< of its superblock, in the image or in its own file; the tree follows 4096 bytes later */
+    uint64_t bytes;  /**< superblock and tree */
 };
 
 /** What a write did. */
 struct fc_image_write_result {
     uint64_t cloned, copied, zero, memory; /**< bytes by how they came to be there */
+    struct fc_digest sha256;               /**< when it was asked for */
+    struct fc_image_verity_result verity;
 };
 
 /** Length of the image in bytes. */
@@ -59,15 +84,20 @@ FC_PUBLIC const struct fc_segment *fc_image_segments(const struct fc_image *imag
  * place when it is complete; a symlink is followed and stays. A block device is written in place (-ENOSPC before the
  * first byte if it is too small), a character device or FIFO in order. Zeros become holes. On failure an existing file
  * at @path is as it was and nothing is left beside it; what a killed process may leave as .NAME.PID-N goes with the next
- * write of the same NAME. @options and @ret_result may be NULL. Returns 0 or a negative errno with words.
+ * write of the same NAME. Files that @options ask for beside the image (chunks, verity) are each complete or not there,
+ * and come after the image. @options and @ret_result may be NULL. Returns 0 or a negative errno with words.
  */
 FC_PUBLIC int fc_image_write(const struct fc_image *image, const char *path,
                              const struct fc_image_write_options *options, struct fc_image_write_result *ret_result,
                              struct fc_error *err);
 
-/** Write the image in order to @fd, which need not be seekable (a pipe). Returns 0, -EPIPE, or another errno. */
+/**
+ * Write the image in order to @fd, which need not be seekable (a pipe).
+ *
+ * @options and @ret_result may be NULL. Returns 0, -EPIPE, or another errno with words.
+ */
 FC_PUBLIC int fc_image_stream(const struct fc_image *image, int fd, const struct fc_image_write_options *options,
-                              struct fc_error *err);
+                              struct fc_image_write_result *ret_result, struct fc_error *err);
 
 /**
  * Read up to @size bytes at @offset into @buffer. Returns the number of bytes (short only at the end), or a negative

@@ -5,21 +5,49 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/digest.h"
 #include "cli/commands.h"
 #include "cli/freeze.h"
 #include "cli/progress.h"
 #include "cli/view.h"
+
+static int derive(const char *what, const uint8_t uuid[16], struct fc_digest *ret)
+{
+    fc_auto(fc_hasher_free) struct fc_hasher *h = fc_hasher_new();
+    int r = h ? fc_hasher_add(h, what, strlen(what) + 1) : -ENOMEM;
+
+    if (r == 0)
+        r = fc_hasher_add(h, uuid, 16);
+    return r == 0 ? fc_hasher_finish(h, ret) : r;
+}
+
+/* The salt and the UUID of a hash tree come from the image's @uuid, so that the same image has the same tree. */
+static int seed_verity(const uint8_t uuid[16], struct fc_image_verity_options *verity, struct fc_error *err)
+{
+    struct fc_digest salt, own;
+    int r = derive("fccompose verity salt", uuid, &salt);
+
+    if (r == 0)
+        r = derive("fccompose verity UUID", uuid, &own);
+    if (r < 0)
+        return fc_fail_errno(err, -r, "cannot derive the salt");
+    own.bytes[6] = (uint8_t)((own.bytes[6] & 0x0f) | 0x80); /* RFC 9562: version 8, of one's own making */
+    own.bytes[8] = (uint8_t)((own.bytes[8] & 0x3f) | 0x80);
+    memcpy(verity->salt, salt.bytes, sizeof(verity->salt));
+    memcpy(verity->uuid, own.bytes, sizeof(verity->uuid));
+    return 0;
+}
 
 static int write_out(const struct fc_image *image, const struct freeze_request *f, struct fc_image_write_result *ret,
                      struct fc_error *err)
 {
     if (strcmp(f->out, "-") != 0)
         return fc_image_write(image, f->out, &f->write, ret, err);
-    ret->copied = fc_image_size(image);
-    return fc_image_stream(image, STDOUT_FILENO, &f->write, err);
+    return fc_image_stream(image, STDOUT_FILENO, &f->write, ret, err);
 }
 
-static int freeze(struct cli *cli, const struct freeze_request *f, const struct cli_view *v, struct fc_error *err)
+static int freeze(struct cli *cli, struct freeze_request *f, const struct cli_view *v, struct fc_error *err)
 {
     double began = cli_progress_now();
     struct freeze_report report = {0};
@@ -31,7 +59,9 @@ static int freeze(struct cli *cli, const struct freeze_request *f, const struct 
                  (unsigned long long)(report.summary.needed + 1023) / 1024);
     if (r < 0)
         return r;
-    r = write_out(image, f, &report.result, err);
+    r = seed_verity(report.summary.uuid, &f->write.verity, err);
+    if (r == 0)
+        r = write_out(image, f, &report.result, err);
     fc_image_free(image);
     if (r < 0)
         return r;
@@ -75,6 +105,7 @@ static const struct cli_example examples[] = {
     {"The workspace, with 64 MiB for the guest to write", "fccompose freeze --free 64M out.ext4"},
     {"Tarballs, with no workspace", "fccompose freeze -l base.tar.gz -l app.tar.zst --size 1G out.ext4"},
     {"An image, as small as it can be", "fccompose freeze -i big.ext4 small.ext4"},
+    {"Read-only, checked by the guest's kernel block by block", "fccompose freeze --verity append --sha256 out.ext4"},
     {"Into another program", "fccompose freeze - | zstd > out.ext4.zst"},
     {"Not written at all: a machine reads it from the layers",
      "qemu-system-x86_64 ... -drive file=$(fccompose freeze --virtual),format=raw,readonly=on"},

@@ -24,6 +24,9 @@ enum {
     OPT_CLAMP_MTIME,
     OPT_SELINUX_CONTEXTS,
     OPT_INLINE_DATA,
+    OPT_SHA256,
+    OPT_CHUNKS,
+    OPT_VERITY,
     OPT_NO_SYNC,
     OPT_NO_CLONE,
     OPT_VIRTUAL,
@@ -60,6 +63,9 @@ const struct cli_option freeze_options[] = {
      "SELinux labels as the rules of this file_contexts file say (default: as the layers have them)", CLI_WORD_FILE},
     {OPT_CLAMP_MTIME, 0, "clamp-mtime", NULL, "times of files that are later than SOURCE_DATE_EPOCH become that time",
      0},
+    {OPT_SHA256, 0, "sha256", NULL, "say the digest of all that was written", 0},
+    {OPT_CHUNKS, 0, "chunks", "FILE", "write the digest of each 64 KiB of the image into FILE", CLI_WORD_FILE},
+    {OPT_VERITY, 0, "verity", "append|FILE", "make a dm-verity hash tree: behind the image, or in FILE", CLI_WORD_FILE},
     {OPT_NO_SYNC, 0, "no-sync", NULL, "do not wait until the image is on the disk", 0},
     {OPT_NO_CLONE, 0, "no-clone", NULL, "copy, do not share blocks with the cache", 0},
     {OPT_VIRTUAL, 0, "virtual", NULL,
@@ -174,6 +180,26 @@ static int take_ext4(const struct cli_args *args, struct fc_ext4_options *o, str
     return r != 0 ? r : take_journal(args, o, err);
 }
 
+static int take_outputs(const struct cli_args *args, const struct freeze_request *f, struct fc_image_write_options *w,
+                        struct fc_error *err)
+{
+    const char *verity = cli_value(args, OPT_VERITY), *out = f->out ? f->out : "";
+
+    w->no_sync = cli_has(args, OPT_NO_SYNC);
+    w->no_clone = cli_has(args, OPT_NO_CLONE);
+    w->sha256 = cli_has(args, OPT_SHA256);
+    w->chunks = cli_value(args, OPT_CHUNKS);
+    w->verity.append = verity && strcmp(verity, "append") == 0;
+    w->verity.path = w->verity.append ? NULL : verity;
+    if (w->chunks && strcmp(w->chunks, out) == 0)
+        return cli_usage(err, "--chunks: %s is the image", w->chunks);
+    if (w->verity.path && strcmp(w->verity.path, out) == 0)
+        return cli_usage(err, "--verity: %s is the image; a tree in the same file: --verity append", w->verity.path);
+    if (w->verity.path && w->chunks && strcmp(w->verity.path, w->chunks) == 0)
+        return cli_usage(err, "--verity: %s is also the file of --chunks", w->chunks);
+    return 0;
+}
+
 int freeze_default_ext4(struct fc_ext4_options *ret, struct fc_error *err)
 {
     const struct cli_args none = {0};
@@ -182,9 +208,21 @@ int freeze_default_ext4(struct fc_ext4_options *ret, struct fc_error *err)
     return take_ext4(&none, ret, err);
 }
 
+/* The name of an option that only a written image has, or NULL. */
+static const char *writing_option(const struct fc_image_write_options *w)
+{
+    if (w->no_sync || w->no_clone)
+        return w->no_sync ? "no-sync" : "no-clone";
+    if (w->sha256 || w->chunks)
+        return w->sha256 ? "sha256" : "chunks";
+    return w->verity.append || w->verity.path ? "verity" : NULL;
+}
+
 /* What goes with --virtual, and what goes without it. */
 static int take_virtual(const struct cli_args *args, struct freeze_request *ret, struct fc_error *err)
 {
+    const char *for_writing = writing_option(&ret->write);
+
     ret->is_virtual = cli_has(args, OPT_VIRTUAL);
     ret->foreground = cli_has(args, 'f');
     ret->rw = cli_value(args, OPT_RW);
@@ -196,8 +234,8 @@ static int take_virtual(const struct cli_args *args, struct freeze_request *ret,
         return cli_usage(err, "freeze: an argument is missing: the image to write");
     if (!ret->is_virtual)
         return 0;
-    if (ret->write.no_sync || ret->write.no_clone)
-        return cli_usage(err, "freeze: --virtual writes no image, so --no-sync and --no-clone are not for it");
+    if (for_writing)
+        return cli_usage(err, "freeze: --virtual writes no image, so --%s is not for it", for_writing);
     if (cli_has(args, 'i'))
         return cli_usage(err, "freeze: --virtual offers a workspace or layers; an image is there already");
     if (cli_has(args, 'l') && !args->n_operands)
@@ -213,8 +251,9 @@ int freeze_take(struct cli *cli, const struct cli_args *args, struct freeze_requ
     int r = take_ext4(args, &ret->ext4, err);
 
     ret->out = args->n_operands ? args->operands[args->n_operands - 1] : NULL;
-    ret->write = (struct fc_image_write_options){
-        .no_sync = cli_has(args, OPT_NO_SYNC), .no_clone = cli_has(args, OPT_NO_CLONE), .progress = cli->progress};
+    ret->write = (struct fc_image_write_options){.progress = cli->progress};
+    if (r == 0)
+        r = take_outputs(args, ret, &ret->write, err);
     if (r == 0)
         r = take_virtual(args, ret, err);
     if (r < 0)

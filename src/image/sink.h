@@ -37,4 +37,8 @@ void fc_image_progress_end(struct fc_progress *p, int ok);
 int fc_image_emit(const struct fc_image *image, int fd, bool fresh, const struct fc_image_write_options *options,
                   struct fc_image_write_result *result, struct fc_error *err);
 
+/** Write the image in order to @fd. Returns 0 or a negative errno with words. */
+int fc_image_emit_stream(const struct fc_image *image, int fd, const struct fc_image_write_options *options,
+                         struct fc_error *err);
+
 #endif

@@ -55,10 +55,10 @@ static int stream_all(struct stream *st, const struct fc_image *image)
     return fc_gather_flush(&st->gather, st->err);
 }
 
-int fc_image_stream(const struct fc_image *image, int fd, const struct fc_image_write_options *options,
-                    struct fc_error *err)
+int fc_image_emit_stream(const struct fc_image *image, int fd, const struct fc_image_write_options *options,
+                         struct fc_error *err)
 {
-    struct stream st = {.progress = options ? options->progress : NULL, .err = err};
+    struct stream st = {.progress = options->progress, .err = err};
     int r = fc_gather_init(&st.gather, fd, true);
 
     if (r < 0)

@@ -3,9 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,131 +11,185 @@
 #include "base/io.h"
 #include "image/output.h"
 #include "image/sink.h"
+#include "image/sums.h"
 
-static int emit_fresh(const struct fc_image *image, int fd, const char *path,
-                      const struct fc_image_write_options *options, struct fc_image_write_result *result,
-                      struct fc_error *err)
+/** A write on its way. */
+struct job {
+    const struct fc_image *image;
+    const char *path; /* NULL: */
+    int fd;
+    const struct fc_image_write_options *options;
+    struct fc_image_write_result result;
+    struct fc_sums *sums; /* NULL: none wanted */
+    struct fc_error *err;
+};
+
+static int begin_sums(struct job *j)
+{
+    return fc_sums_wanted(j->options) ? fc_sums_start(j->image, j->options, &j->sums, j->err) : 0;
+}
+
+/* Append the hash tree if that is wanted: at the image's end, or where the stream stands. */
+static int write_area(struct job *j, int fd, bool stream)
+{
+    const void *area = NULL;
+    uint64_t size = 0;
+    int r = j->sums ? fc_sums_area(j->sums, &area, &size, j->err) : 0;
+
+    if (r < 0 || !j->options->verity.append)
+        return r;
+    r = stream ? fc_write_full(fd, area, (size_t)size)
+               : fc_pwrite_full(fd, area, (size_t)size, fc_image_size(j->image));
+    return r < 0 ? fc_fail_errno(j->err, -r, "cannot write the dm-verity tree") : 0;
+}
+
+static int finish_sums(struct job *j) { return j->sums ? fc_sums_finish(j->sums, &j->result, j->err) : 0; }
+
+static int fill_regular(struct job *j, int fd)
 {
     int r;
 
-    if (ftruncate(fd, (off_t)fc_image_size(image)) < 0)
-        return fc_fail_errno(err, errno, "cannot make %s %llu bytes long", path,
-                             (unsigned long long)fc_image_size(image));
-    r = fc_image_emit(image, fd, true, options, result, err);
-    if (r < 0) {
-        fc_wrap(err, "%s", path);
-        return r;
-    }
-    return 0;
+    if (ftruncate(fd, (off_t)fc_image_size(j->image)) < 0)
+        return fc_fail_errno(j->err, errno, "cannot make the image %llu bytes long",
+                             (unsigned long long)fc_image_size(j->image));
+    r = fc_image_emit(j->image, fd, true, j->options, &j->result, j->err);
+    if (r == 0)
+        r = write_area(j, fd, false);
+    if (r == 0 && !j->options->no_sync && fsync(fd) < 0)
+        r = fc_fail_errno(j->err, errno, "cannot sync it");
+    return r == 0 ? finish_sums(j) : r;
 }
 
-static int write_regular(const struct fc_image *image, const char *path, const struct stat *old,
-                         const struct fc_image_write_options *options, struct fc_image_write_result *result,
-                         struct fc_error *err)
+static int write_regular(struct job *j, const struct stat *old)
 {
     __attribute__((cleanup(fc_image_output_release_auto))) struct fc_image_output o = {.fd = -1};
-    int r = fc_image_output_open(&o, path, old, err), fd;
+    int r = fc_image_output_open(&o, j->path, old, j->err), fd;
 
     if (r < 0)
         return r;
-    r = emit_fresh(image, o.fd, path, options, result, err);
-    if (r < 0)
+    r = fill_regular(j, o.fd);
+    if (r < 0) {
+        fc_wrap(j->err, "%s", j->path);
         return r;
-    if (!options->no_sync && fsync(o.fd) < 0)
-        return fc_fail_errno(err, errno, "cannot sync %s", path);
-    r = fc_image_output_place(&o, err);
+    }
+    r = fc_image_output_place(&o, j->err);
     if (r < 0)
         return r;
     fd = fc_steal_fd(&o.fd);
     if (close(fd) < 0)
-        return fc_fail_errno(err, errno, "cannot close %s", path);
-    r = options->no_sync ? 0 : fc_sync_dir(o.dir);
-    return r < 0 ? fc_fail_errno(err, -r, "cannot sync the folder of %s", path) : 0;
+        return fc_fail_errno(j->err, errno, "cannot close %s", j->path);
+    r = j->options->no_sync ? 0 : fc_sync_dir(o.dir);
+    return r < 0 ? fc_fail_errno(j->err, -r, "cannot sync the folder of %s", j->path) : 0;
 }
 
-static int write_block_device(const struct fc_image *image, const char *path,
-                              const struct fc_image_write_options *options, struct fc_image_write_result *result,
-                              struct fc_error *err)
+static int fill_device(struct job *j, int fd)
 {
-    fc_auto(fc_close) int fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC); /* O_EXCL: refused while it is mounted */
-    uint64_t size;
-    int r, copy;
+    uint64_t size, needed = fc_image_size(j->image) + fc_sums_appended(j->sums);
+    int r;
 
-    if (fd < 0)
-        return fc_fail_errno(err, errno, "cannot write %s", path);
     if (ioctl(fd, BLKGETSIZE64, &size) < 0)
-        return fc_fail_errno(err, errno, "cannot tell the size of %s", path);
-    if (size < fc_image_size(image))
-        return fc_fail(err, ENOSPC, "%s has %llu bytes, the image %llu", path, (unsigned long long)size,
-                       (unsigned long long)fc_image_size(image));
-    r = fc_image_emit(image, fd, false, options, result, err);
-    if (r < 0) {
-        fc_wrap(err, "%s", path);
-        return r;
-    }
-    if (!options->no_sync && fsync(fd) < 0)
-        return fc_fail_errno(err, errno, "cannot sync %s", path);
-    copy = fc_steal_fd(&fd);
-    return close(copy) < 0 ? fc_fail_errno(err, errno, "cannot close %s", path) : 0;
+        return fc_fail_errno(j->err, errno, "cannot tell its size");
+    if (size < needed)
+        return fc_fail(j->err, ENOSPC, "it has %llu bytes, the image %llu", (unsigned long long)size,
+                       (unsigned long long)needed);
+    r = fc_image_emit(j->image, fd, false, j->options, &j->result, j->err);
+    if (r == 0)
+        r = write_area(j, fd, false);
+    if (r == 0 && !j->options->no_sync && fsync(fd) < 0)
+        r = fc_fail_errno(j->err, errno, "cannot sync it");
+    return r == 0 ? finish_sums(j) : r;
 }
 
-static int write_stream(const struct fc_image *image, const char *path, const struct fc_image_write_options *options,
-                        struct fc_error *err)
+static int fill_stream(struct job *j, int fd)
 {
-    fc_auto(fc_close) int fd = open(path, O_WRONLY | O_CLOEXEC);
-    int r, copy;
+    int r = fc_image_emit_stream(j->image, fd, j->options, j->err);
 
-    if (fd < 0)
-        return fc_fail_errno(err, errno, "cannot write %s", path);
-    r = fc_image_stream(image, fd, options, err);
+    if (r == 0)
+        r = write_area(j, fd, true);
     if (r < 0)
         return r;
-    copy = fc_steal_fd(&fd);
-    return close(copy) < 0 ? fc_fail_errno(err, errno, "cannot close %s", path) : 0;
+    j->result.copied = fc_image_size(j->image);
+    return finish_sums(j);
 }
 
-static int write_to(const struct fc_image *image, const char *path, const struct fc_image_write_options *options,
-                    struct fc_image_write_result *result, struct fc_error *err)
+/* Write into what is there already: a device or a pipe, opened with @flags. */
+static int write_in_place(struct job *j, int flags, int (*fill)(struct job *j, int fd))
+{
+    fc_auto(fc_close) int fd = open(j->path, flags | O_CLOEXEC);
+    int r, copy;
+
+    if (fd < 0)
+        return fc_fail_errno(j->err, errno, "cannot write %s", j->path);
+    r = fill(j, fd);
+    if (r < 0) {
+        fc_wrap(j->err, "%s", j->path);
+        return r;
+    }
+    copy = fc_steal_fd(&fd);
+    return close(copy) < 0 ? fc_fail_errno(j->err, errno, "cannot close %s", j->path) : 0;
+}
+
+static int write_to(struct job *j)
 {
     struct stat st;
 
-    if (stat(path, &st) < 0)
-        return write_regular(image, path, NULL, options, result, err);
+    if (stat(j->path, &st) < 0)
+        return write_regular(j, NULL);
     switch (st.st_mode & S_IFMT) {
     case S_IFDIR:
-        return fc_fail(err, EISDIR, "%s is a directory", path);
+        return fc_fail(j->err, EISDIR, "%s is a directory", j->path);
     case S_IFBLK:
-        return write_block_device(image, path, options, result, err);
+        return write_in_place(j, O_RDWR | O_EXCL, fill_device); /* O_EXCL: refused while it is mounted */
     case S_IFCHR:
     case S_IFIFO:
-        result->copied = fc_image_size(image);
-        return write_stream(image, path, options, err);
+        return write_in_place(j, O_WRONLY, fill_stream);
     case S_IFREG:
-        return write_regular(image, path, &st, options, result, err);
+        return write_regular(j, &st);
     default:
-        return fc_fail(err, EINVAL, "%s is a socket", path);
+        return fc_fail(j->err, EINVAL, "%s is a socket", j->path);
     }
 }
+
+/* Run @write between the start of the digests and the writing of the files beside the image. */
+static int run_job(struct job *j, int (*write)(struct job *j), struct fc_image_write_result *ret_result)
+{
+    int r = begin_sums(j);
+
+    if (r == 0)
+        r = write(j);
+    if (r == 0 && j->sums)
+        r = fc_sums_write_files(j->sums, !j->options->no_sync, j->err);
+    fc_sums_free(j->sums);
+    if (r == 0 && ret_result)
+        *ret_result = j->result;
+    return r;
+}
+
+static const struct fc_image_write_options defaults;
 
 int fc_image_write(const struct fc_image *image, const char *path, const struct fc_image_write_options *options,
                    struct fc_image_write_result *ret_result, struct fc_error *err)
 {
-    struct fc_image_write_options defaults = {0};
-    struct fc_image_write_result result = {0};
+    struct job j = {.image = image, .path = path, .options = options ? options : &defaults, .err = err};
     fc_auto(fc_free) char *target = NULL;
     struct stat st;
-    int r;
 
     /* A symlink stays what it is (think of /dev/stdout); what it leads to is replaced. */
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && (stat(path, &st) < 0 || S_ISREG(st.st_mode))) {
         target = realpath(path, NULL);
         if (!target)
             return fc_fail_errno(err, errno, "cannot follow the symlink %s", path);
+        j.path = target;
     }
-    r = write_to(image, target ? target : path, options ? options : &defaults, &result, err);
-    if (r < 0)
-        return r;
-    if (ret_result)
-        *ret_result = result;
-    return 0;
+    return run_job(&j, write_to, ret_result);
+}
+
+static int write_fd(struct job *j) { return fill_stream(j, j->fd); }
+
+int fc_image_stream(const struct fc_image *image, int fd, const struct fc_image_write_options *options,
+                    struct fc_image_write_result *ret_result, struct fc_error *err)
+{
+    struct job j = {.image = image, .fd = fd, .options = options ? options : &defaults, .err = err};
+
+    return run_job(&j, write_fd, ret_result);
 }

@@ -128,7 +128,7 @@ static void test_stream_and_read(void **state)
 
     (void)state;
     out = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    assert_int_equal(fc_image_stream(image, out, NULL, &err), 0);
+    assert_int_equal(fc_image_stream(image, out, NULL, NULL, &err), 0);
     close(out);
     check_file(path, want);
     for (uint64_t at = 0; at < SIZE; at += 70001)
