@@ -53,6 +53,13 @@ struct fc_image_write_options {
     bool sha256;        /**< digest all that is written, an appended hash tree included */
     const char *chunks; /**< file for the digests of pieces of FC_IMAGE_CHUNK bytes; NULL: none */
     struct fc_image_verity_options verity;
+    /**
+     * Folder (made when missing) that remembers what was written where. When the file that is replaced is the one that was
+     * written last, and unchanged, what the image has in common with it is told, and kept where the host shares blocks.
+     * NULL: none.
+     */
+    const char *records;
+    bool fresh; /**< do not look at the file that is replaced */
     struct fc_progress *progress;
 };
 
@@ -67,7 +74,9 @@ struct fc_image_verity_result {
 /** What a write did. */
 struct fc_image_write_result {
     uint64_t cloned, copied, zero, memory; /**< bytes by how they came to be there */
-    struct fc_digest sha256;               /**< when it was asked for */
+    bool compared;                         /**< with the image that was replaced, */
+    uint64_t kept;           /**< which has so many bytes, at least, that are the same at the same place */
+    struct fc_digest sha256; /**< when it was asked for */
     struct fc_image_verity_result verity;
 };
 

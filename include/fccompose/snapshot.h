@@ -52,8 +52,9 @@ struct fc_snap_extent {
 
 /** Where extents live. */
 struct fc_snap_source {
-    int fd;         /**< open for reading until the snapshot is freed; do not move its file offset */
-    uint32_t layer; /**< stack position of the layer whose pack this is; FC_TREE_NONE: edits, or an image */
+    int fd;                /**< open for reading until the snapshot is freed; do not move its file offset */
+    uint32_t layer;        /**< stack position of the layer whose pack this is; FC_TREE_NONE: edits, or an image */
+    struct fc_digest pack; /**< digest of the pack, which never changes; all zero for edits and images, which do */
 };
 
 /**

@@ -11,6 +11,7 @@
 #include "cli/freeze.h"
 #include "cli/progress.h"
 #include "cli/view.h"
+#include "workspace/workspace.h"
 
 static int derive(const char *what, const uint8_t uuid[16], struct fc_digest *ret)
 {
@@ -47,8 +48,19 @@ static int write_out(const struct fc_image *image, const struct freeze_request *
     return fc_image_stream(image, STDOUT_FILENO, &f->write, ret, err);
 }
 
+/* Where a workspace remembers what it wrote to which path. Layers from the command line leave nothing behind. */
+static int find_records(const struct cli_view *v, char **ret, struct fc_error *err)
+{
+    if (v->ws && asprintf(ret, "%s/%s/frozen", fc_workspace_dir(v->ws), FC_WORKSPACE_FOLDER) < 0) {
+        *ret = NULL;
+        return fc_fail(err, ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
 static int freeze(struct cli *cli, struct freeze_request *f, const struct cli_view *v, struct fc_error *err)
 {
+    fc_auto(fc_free) char *records = NULL;
     double began = cli_progress_now();
     struct freeze_report report = {0};
     struct fc_image *image = NULL;
@@ -60,6 +72,9 @@ static int freeze(struct cli *cli, struct freeze_request *f, const struct cli_vi
     if (r < 0)
         return r;
     r = seed_verity(report.summary.uuid, &f->write.verity, err);
+    if (r == 0)
+        r = find_records(v, &records, err);
+    f->write.records = records;
     if (r == 0)
         r = write_out(image, f, &report.result, err);
     fc_image_free(image);

@@ -27,6 +27,7 @@ enum {
     OPT_SHA256,
     OPT_CHUNKS,
     OPT_VERITY,
+    OPT_FRESH,
     OPT_NO_SYNC,
     OPT_NO_CLONE,
     OPT_VIRTUAL,
@@ -66,6 +67,7 @@ const struct cli_option freeze_options[] = {
     {OPT_SHA256, 0, "sha256", NULL, "say the digest of all that was written", 0},
     {OPT_CHUNKS, 0, "chunks", "FILE", "write the digest of each 64 KiB of the image into FILE", CLI_WORD_FILE},
     {OPT_VERITY, 0, "verity", "append|FILE", "make a dm-verity hash tree: behind the image, or in FILE", CLI_WORD_FILE},
+    {OPT_FRESH, 0, "fresh", NULL, "write all of it: do not start from the image that is there", 0},
     {OPT_NO_SYNC, 0, "no-sync", NULL, "do not wait until the image is on the disk", 0},
     {OPT_NO_CLONE, 0, "no-clone", NULL, "copy, do not share blocks with the cache", 0},
     {OPT_VIRTUAL, 0, "virtual", NULL,
@@ -187,6 +189,7 @@ static int take_outputs(const struct cli_args *args, const struct freeze_request
 
     w->no_sync = cli_has(args, OPT_NO_SYNC);
     w->no_clone = cli_has(args, OPT_NO_CLONE);
+    w->fresh = cli_has(args, OPT_FRESH);
     w->sha256 = cli_has(args, OPT_SHA256);
     w->chunks = cli_value(args, OPT_CHUNKS);
     w->verity.append = verity && strcmp(verity, "append") == 0;
@@ -213,6 +216,8 @@ static const char *writing_option(const struct fc_image_write_options *w)
 {
     if (w->no_sync || w->no_clone)
         return w->no_sync ? "no-sync" : "no-clone";
+    if (w->fresh)
+        return "fresh";
     if (w->sha256 || w->chunks)
         return w->sha256 ? "sha256" : "chunks";
     return w->verity.append || w->verity.path ? "verity" : NULL;

@@ -84,6 +84,12 @@ static void sums_words(const struct cli *cli, const struct freeze_request *f, co
     }
 }
 
+/* How much of the image is the one that it replaced. */
+static double fraction(const struct freeze_report *r)
+{
+    return r->summary.size ? (double)r->result.kept / (double)r->summary.size : 1;
+}
+
 static int print_json(const struct freeze_request *f, const struct freeze_report *r, struct fc_error *err)
 {
     const struct fc_ext4_summary *s = &r->summary;
@@ -103,6 +109,10 @@ static int print_json(const struct freeze_request *f, const struct freeze_report
     json_object_set_new(o, "data_bytes", json_integer((json_int_t)s->data_bytes));
     json_object_set_new(o, "cloned_bytes", json_integer((json_int_t)r->result.cloned));
     json_object_set_new(o, "copied_bytes", json_integer((json_int_t)r->result.copied));
+    if (r->result.compared)
+        json_object_set_new(o, "unchanged_bytes", json_integer((json_int_t)r->result.kept));
+    if (r->result.compared)
+        json_object_set_new(o, "unchanged_fraction", json_real(fraction(r)));
     sums_json(o, f, &r->result);
     json_object_set_new(o, "seconds", json_real(r->seconds));
     return cli_json_print(o, err);
@@ -118,6 +128,9 @@ static void print_words(const struct cli *cli, const struct freeze_request *f, c
             cli_size(room, s->free_blocks * 4096), uuid);
     cli_say(cli, "%s shared with the cache, %s copied, %.2f s", cli_size(cloned, r->result.cloned),
             cli_size(copied, r->result.copied), r->seconds);
+    if (r->result.compared)
+        cli_say(cli, "%.2f %% as in the image before, %s other", 100 * fraction(r),
+                cli_size(room, s->size - r->result.kept));
     sums_words(cli, f, &r->result);
     if (s->free_blocks == 0 && !f->ext4.read_only)
         cli_say(cli, "full to the last block: --free N leaves the guest room to write");

@@ -60,9 +60,20 @@ static int add_xattr_block(struct fc_ext4_planner *p, struct fc_ext4_xattr_block
     return fc_image_add_memory(p->image, b->physical * FC_EXT4_BLOCK, b->data, FC_EXT4_BLOCK);
 }
 
-int fc_ext4_emit_content(struct fc_ext4_planner *p)
+/* Packs never change: what an earlier image took from one need not be read again. */
+static int name_packs(struct fc_ext4_planner *p)
 {
     int r = 0;
+
+    for (uint32_t i = 0; i < p->n_sources && r >= 0; i++)
+        if (p->sources[i].layer != FC_TREE_NONE)
+            r = fc_image_name_source(p->image, p->sources[i].fd, &p->sources[i].pack);
+    return r;
+}
+
+int fc_ext4_emit_content(struct fc_ext4_planner *p)
+{
+    int r = name_packs(p);
 
     fc_ext4_finish_orphan_file(p);
     for (size_t k = 0; r >= 0 && k < p->n_nodes; k++)

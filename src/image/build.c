@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "image/image.h"
 
 #define CHUNK_SIZE (8u << 20)
@@ -20,6 +21,9 @@ struct fc_image {
     struct fc_segment *segments;
     size_t n, cap;
     struct chunk *chunks;
+    struct fc_map key_of; /* descriptor to index in keys */
+    struct fc_digest *keys;
+    size_t n_keys, cap_keys;
 };
 
 int fc_image_new(uint64_t size, struct fc_image **ret_image)
@@ -74,8 +78,26 @@ void fc_image_free(struct fc_image *image)
         free(image->chunks);
         image->chunks = next;
     }
+    fc_map_release(&image->key_of);
+    free(image->keys);
     free(image->segments);
     free(image);
+}
+
+int fc_image_name_source(struct fc_image *image, int fd, const struct fc_digest *key)
+{
+    if (fc_grow(&image->keys, &image->cap_keys, image->n_keys + 1, sizeof(*key)) < 0 ||
+        fc_map_set(&image->key_of, (uint64_t)fd, image->n_keys) < 0)
+        return -ENOMEM;
+    image->keys[image->n_keys++] = *key;
+    return 0;
+}
+
+const struct fc_digest *fc_image_source_key(const struct fc_image *image, int fd)
+{
+    uint64_t index;
+
+    return fc_map_get(&image->key_of, (uint64_t)fd, &index) ? &image->keys[index] : NULL;
 }
 
 /* Does @b go on where @a ends, so that one segment can say both? */

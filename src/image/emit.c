@@ -8,28 +8,9 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "image/gather.h"
-#include "image/sink.h"
+#include "image/emit.h"
 
 #define STEP (32u << 20) /* between two progress reports */
-
-struct output {
-    struct fc_gather gather;
-    bool fresh, no_clone, allocate;
-    uint64_t allocated; /* up to which byte */
-    unsigned clone_failures;
-    uint64_t done;
-    struct fc_image_sources sources;
-    struct fc_progress *progress;
-    struct fc_image_write_result *result;
-    struct fc_error *err;
-};
-
-static void output_release(struct output *o)
-{
-    fc_image_sources_release(&o->sources);
-    fc_gather_release(&o->gather);
-}
 
 int fc_image_source_length(struct fc_image_sources *sources, const struct fc_segment *s, uint64_t *ret_length,
                            struct fc_error *err)
@@ -80,19 +61,21 @@ void fc_image_progress_end(struct fc_progress *p, int ok)
         p->end(p, ok);
 }
 
-static void advance(struct output *o, uint64_t n)
+void fc_image_emitter_advance(struct fc_image_emitter *o, uint64_t n)
 {
     o->done += n;
     fc_image_progress_update(o->progress, o->done);
 }
 
-static int write_zeros(struct output *o, uint64_t offset, uint64_t length)
+static int write_zeros(struct fc_image_emitter *o, uint64_t offset, uint64_t length)
 {
     uint64_t range[2] = {offset, length};
 
-    if (o->fresh)
+    if (o->zeros_there)
         return 0;
-    if (offset % 4096 == 0 && length % 4096 == 0 && ioctl(o->gather.fd, BLKZEROOUT, range) == 0)
+    if (offset % 4096 == 0 && length % 4096 == 0 &&
+        (ioctl(o->gather.fd, BLKZEROOUT, range) == 0 ||
+         fallocate(o->gather.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length) == 0))
         return 0;
     return fc_gather_zeros(&o->gather, offset, length, o->err);
 }
@@ -101,7 +84,7 @@ static int write_zeros(struct output *o, uint64_t offset, uint64_t length)
  * Share blocks with the source. Returns 1 when done, 0 when it has to be copied. A source on another file system is
  * asked once; a file system that refuses for reasons of alignment is given up after some tries.
  */
-static int try_clone(struct output *o, const struct fc_segment *s, uint64_t length)
+static int try_clone(struct fc_image_emitter *o, const struct fc_segment *s, uint64_t length)
 {
     struct file_clone_range range = {
         .src_fd = s->file.fd, .src_offset = s->file.offset, .src_length = length, .dest_offset = s->offset};
@@ -121,7 +104,7 @@ static int try_clone(struct output *o, const struct fc_segment *s, uint64_t leng
     return 0;
 }
 
-static int copy_file(struct output *o, const struct fc_segment *s, uint64_t from, uint64_t end)
+static int copy_file(struct fc_image_emitter *o, const struct fc_segment *s, uint64_t from, uint64_t end)
 {
     while (from < end) {
         uint64_t n = end - from < STEP ? end - from : STEP;
@@ -130,13 +113,13 @@ static int copy_file(struct output *o, const struct fc_segment *s, uint64_t from
         if (r < 0)
             return r;
         o->result->copied += n;
-        advance(o, n);
+        fc_image_emitter_advance(o, n);
         from += n;
     }
     return 0;
 }
 
-static int write_file_segment(struct output *o, const struct fc_segment *s)
+static int write_file_segment(struct fc_image_emitter *o, const struct fc_segment *s)
 {
     uint64_t length = 0, whole, done = 0;
     int r = fc_image_source_length(&o->sources, s, &length, o->err);
@@ -146,7 +129,7 @@ static int write_file_segment(struct output *o, const struct fc_segment *s)
     whole = length & ~(uint64_t)4095;
     if (try_clone(o, s, whole)) {
         o->result->cloned += whole;
-        advance(o, whole);
+        fc_image_emitter_advance(o, whole);
         done = whole;
     }
     r = copy_file(o, s, done, length);
@@ -154,11 +137,11 @@ static int write_file_segment(struct output *o, const struct fc_segment *s)
         r = fc_gather_zeros(&o->gather, s->offset + length, s->length - length, o->err);
     if (r < 0)
         return r;
-    advance(o, s->length - length);
+    fc_image_emitter_advance(o, s->length - length);
     return 0;
 }
 
-static int write_segment(struct output *o, const struct fc_segment *s)
+int fc_image_emitter_segment(struct fc_image_emitter *o, const struct fc_segment *s)
 {
     int r;
 
@@ -173,7 +156,7 @@ static int write_segment(struct output *o, const struct fc_segment *s)
     }
     if (r < 0)
         return r;
-    advance(o, s->length);
+    fc_image_emitter_advance(o, s->length);
     return 0;
 }
 
@@ -189,7 +172,7 @@ static bool gains_by_allocating(int fd)
 }
 
 /* Allocate the run of bytes other than zeros that begins with @s, unless that was done. */
-static int allocate_run(struct output *o, const struct fc_segment *s, size_t left)
+static int allocate_run(struct fc_image_emitter *o, const struct fc_segment *s, size_t left)
 {
     uint64_t end = s->offset;
 
@@ -206,14 +189,30 @@ static int allocate_run(struct output *o, const struct fc_segment *s, size_t lef
     return 0;
 }
 
-static int emit_all(struct output *o, const struct fc_segment *segments, size_t n)
+int fc_image_emitter_init(struct fc_image_emitter *o, int fd, const struct fc_image_write_options *options,
+                          struct fc_image_write_result *result, struct fc_error *err)
 {
+    *o = (struct fc_image_emitter){
+        .progress = options->progress, .result = result, .err = err, .no_clone = options->no_clone};
+    return fc_gather_init(&o->gather, fd, false) < 0 ? fc_fail(err, ENOMEM, "out of memory") : 0;
+}
+
+void fc_image_emitter_release(struct fc_image_emitter *o)
+{
+    fc_image_sources_release(&o->sources);
+    fc_gather_release(&o->gather);
+}
+
+static int emit_all(struct fc_image_emitter *o, const struct fc_image *image)
+{
+    size_t n;
+    const struct fc_segment *segments = fc_image_segments(image, &n);
+
     for (size_t i = 0; i < n; i++) {
         int r = allocate_run(o, &segments[i], n - i);
 
         if (r == 0)
-            r = write_segment(o, &segments[i]);
-
+            r = fc_image_emitter_segment(o, &segments[i]);
         if (r < 0)
             return r;
     }
@@ -223,21 +222,16 @@ static int emit_all(struct output *o, const struct fc_segment *segments, size_t 
 int fc_image_emit(const struct fc_image *image, int fd, bool fresh, const struct fc_image_write_options *options,
                   struct fc_image_write_result *result, struct fc_error *err)
 {
-    struct output o = {.fresh = fresh,
-                       .no_clone = !fresh || options->no_clone,
-                       .progress = options->progress,
-                       .result = result,
-                       .err = err};
-    size_t n;
-    const struct fc_segment *segments = fc_image_segments(image, &n);
-    int r = fc_gather_init(&o.gather, fd, false);
+    __attribute__((cleanup(fc_image_emitter_release))) struct fc_image_emitter o;
+    int r = fc_image_emitter_init(&o, fd, options, result, err);
 
     if (r < 0)
-        return fc_fail(err, ENOMEM, "out of memory");
+        return r;
+    o.zeros_there = fresh;
+    o.no_clone |= !fresh;
     o.allocate = fresh && gains_by_allocating(fd);
     fc_image_progress_begin(o.progress, fc_image_size(image));
-    r = emit_all(&o, segments, n);
+    r = emit_all(&o, image);
     fc_image_progress_end(o.progress, r >= 0);
-    output_release(&o);
     return r;
 }

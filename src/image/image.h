@@ -37,6 +37,15 @@ int fc_image_add_memory(struct fc_image *image, uint64_t offset, const void *mem
 int fc_image_add_file(struct fc_image *image, uint64_t offset, int fd, uint64_t source_offset, uint64_t length);
 
 /**
+ * Say that the file @fd never changes, and that whatever file has the same @key (a digest of the content) has the same
+ * bytes, in this process and any other. Without it a source may change between two images. Returns 0 or -ENOMEM.
+ */
+int fc_image_name_source(struct fc_image *image, int fd, const struct fc_digest *key);
+
+/** The key that was given to source @fd (borrowed from @image), or NULL. */
+const struct fc_digest *fc_image_source_key(const struct fc_image *image, int fd);
+
+/**
  * Sort the segments, join those that continue each other, and make every gap a segment of zeros.
  *
  * Returns 0, -ENOMEM, or -EINVAL when two segments overlap or one passes the end (a planner's bug).

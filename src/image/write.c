@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "image/delta.h"
 #include "image/output.h"
 #include "image/sink.h"
 #include "image/sums.h"
@@ -19,6 +20,7 @@ struct job {
     const char *path; /* NULL: */
     int fd;
     const struct fc_image_write_options *options;
+    char *record; /* path of the output's record, or NULL */
     struct fc_image_write_result result;
     struct fc_sums *sums; /* NULL: none wanted */
     struct fc_error *err;
@@ -45,14 +47,56 @@ static int write_area(struct job *j, int fd, bool stream)
 
 static int finish_sums(struct job *j) { return j->sums ? fc_sums_finish(j->sums, &j->result, j->err) : 0; }
 
-static int fill_regular(struct job *j, int fd)
+static int emit_fresh(struct job *j, int fd)
 {
-    int r;
-
     if (ftruncate(fd, (off_t)fc_image_size(j->image)) < 0)
         return fc_fail_errno(j->err, errno, "cannot make the image %llu bytes long",
                              (unsigned long long)fc_image_size(j->image));
-    r = fc_image_emit(j->image, fd, true, j->options, &j->result, j->err);
+    return fc_image_emit(j->image, fd, true, j->options, &j->result, j->err);
+}
+
+/* Make @fd, an empty file, the image by way of the blocks of @old. Returns 1, or 0 when @fd is still or again empty. */
+static int emit_from(struct job *j, int fd, int old, const struct fc_record *record)
+{
+    struct stat st;
+
+    if (j->options->no_clone || ioctl(fd, FICLONE, old) < 0)
+        return 0;
+    if (ftruncate(fd, (off_t)fc_image_size(j->image)) == 0 &&
+        fc_image_emit_delta(j->image, fd, old, record, j->options, &j->result, NULL) == 0 && fstat(old, &st) == 0 &&
+        fc_record_fits(record, &st)) /* still: nobody has written to it meanwhile */
+        return 1;
+    j->result = (struct fc_image_write_result){0};
+    return ftruncate(fd, 0) < 0 ? fc_fail_errno(j->err, errno, "cannot empty the new image") : 0;
+}
+
+/* Start from the file that is replaced, if it is what we wrote. Returns 1 when @fd is the image; 0 also when in doubt. */
+static int emit_over(struct job *j, int fd)
+{
+    fc_auto(fc_close) int old = -1;
+    struct fc_record record = {0};
+    struct stat st;
+    int done = 0;
+
+    if (!j->record || j->options->fresh || fc_record_load(j->record, &record) < 0)
+        return 0;
+    old = open(j->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (old >= 0 && fstat(old, &st) == 0 && S_ISREG(st.st_mode) && fc_record_fits(&record, &st)) {
+        done = emit_from(j, fd, old, &record);
+        if (done == 0 && fc_image_emit_delta(j->image, -1, old, &record, j->options, &j->result, NULL) < 0)
+            j->result = (struct fc_image_write_result){0};
+    }
+    fc_record_release(&record);
+    return done;
+}
+
+static int fill_regular(struct job *j, int fd)
+{
+    int r = emit_over(j, fd);
+
+    if (r == 0)
+        r = emit_fresh(j, fd);
+    r = r > 0 ? 0 : r;
     if (r == 0)
         r = write_area(j, fd, false);
     if (r == 0 && !j->options->no_sync && fsync(fd) < 0)
@@ -64,6 +108,8 @@ static int write_regular(struct job *j, const struct stat *old)
 {
     __attribute__((cleanup(fc_image_output_release_auto))) struct fc_image_output o = {.fd = -1};
     int r = fc_image_output_open(&o, j->path, old, j->err), fd;
+    struct stat settled;
+    bool known;
 
     if (r < 0)
         return r;
@@ -72,9 +118,12 @@ static int write_regular(struct job *j, const struct stat *old)
         fc_wrap(j->err, "%s", j->path);
         return r;
     }
+    known = j->record && fc_record_settle(o.fd, &settled) == 0;
     r = fc_image_output_place(&o, j->err);
     if (r < 0)
         return r;
+    if (known) /* without a record the next image is written fresh, which is no failure */
+        (void)fc_record_save(j->record, j->image, o.fd, &settled, !j->options->no_sync);
     fd = fc_steal_fd(&o.fd);
     if (close(fd) < 0)
         return fc_fail_errno(j->err, errno, "cannot close %s", j->path);
@@ -173,6 +222,7 @@ int fc_image_write(const struct fc_image *image, const char *path, const struct 
     struct job j = {.image = image, .path = path, .options = options ? options : &defaults, .err = err};
     fc_auto(fc_free) char *target = NULL;
     struct stat st;
+    int r;
 
     /* A symlink stays what it is (think of /dev/stdout); what it leads to is replaced. */
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && (stat(path, &st) < 0 || S_ISREG(st.st_mode))) {
@@ -181,7 +231,11 @@ int fc_image_write(const struct fc_image *image, const char *path, const struct 
             return fc_fail_errno(err, errno, "cannot follow the symlink %s", path);
         j.path = target;
     }
-    return run_job(&j, write_to, ret_result);
+    if (j.options->records && fc_record_path(j.options->records, j.path, &j.record) == -ENOMEM)
+        return fc_fail(err, ENOMEM, "out of memory");
+    r = run_job(&j, write_to, ret_result);
+    free(j.record);
+    return r;
 }
 
 static int write_fd(struct job *j) { return fill_stream(j, j->fd); }

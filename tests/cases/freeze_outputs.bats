@@ -87,3 +87,127 @@ print(d)' "$1"; }
     losetup -d "$dev"
     [ "$(cat hostname)" = web ]
 }
+
+# Freeze over out.ext4 and freshly beside it: the same bytes. Then: again WORDS... of the report must be there.
+again() {
+    fccompose freeze --no-sync --fresh -q fresh.ext4
+    fccompose --json freeze --no-sync out.ext4 >report
+    cmp fresh.ext4 out.ext4
+    e2fsck -fn out.ext4 >/dev/null 2>&1
+}
+over() { again && json unchanged_bytes <report >/dev/null; }                    # the old image was used
+anew() { again && ! json unchanged_bytes <report >/dev/null 2>&1; }             # it was not
+changed_at_most() { [ $(($(stat -c %s out.ext4) - $(json unchanged_bytes <report))) -le "$1" ]; }
+
+edits_over_the_old_image() {
+    mkdir big
+    head -c 3000000 /dev/urandom >big/random
+    truncate -s 5M big/sparse
+    printf x | dd of=big/sparse bs=1 seek=2000000 conv=notrunc status=none
+    for i in $(seq 300); do echo "$i" >"big/file$i"; done
+    fccompose init -q builtin:busybox dir:big
+    anew
+    over # nothing changed
+    changed_at_most 0
+    fccompose write /etc/hostname changed
+    over
+    changed_at_most 65536
+    fccompose write /etc/hostname other # overwritten in place in the edits' data file
+    over
+    debugfs -R 'cat /etc/hostname' out.ext4 2>/dev/null | grep -q other
+    fccompose cp big/random /new
+    over
+    fccompose rm /file7
+    over
+    fccompose mv /random /etc/random
+    over
+    changed_at_most 262144
+    fccompose chmod 0600 /file9
+    over
+    changed_at_most 65536
+    fccompose rm /new /sparse
+    over
+    head -c 20000000 /dev/urandom >big/large
+    fccompose cp big/large /large
+    over
+    fccompose rm /large
+    over
+    fccompose --json freeze --verity append --sha256 out.ext4 >report
+    [ "$(sha256sum out.ext4 | cut -d' ' -f1)" = "$(json sha256 <report)" ]
+    json unchanged_bytes <report
+    over # the tree is gone again
+    fccompose commit -q edits
+    again
+    fccompose freeze --no-sync -q --free 30M out.ext4
+    fccompose freeze --no-sync -q --free 30M --fresh fresh.ext4
+    cmp out.ext4 fresh.ext4
+    again
+}
+
+doubts_about_the_old_image() {
+    fccompose init -q builtin:busybox
+    fccompose freeze -q --free 4M out.ext4
+    mkdir guest
+    mount -o loop out.ext4 guest
+    echo guest >guest/from-guest
+    umount guest
+    anew
+    over
+    printf X | dd of=out.ext4 bs=1 seek=100000 conv=notrunc status=none
+    anew
+    printf X | dd of=out.ext4 bs=1 seek=100000 conv=notrunc status=none
+    touch -d '2020-01-01' out.ext4
+    anew
+    truncate -s 1M out.ext4
+    anew
+    cp out.ext4 copy.ext4
+    mv copy.ext4 out.ext4
+    anew
+    over
+    for damage in 'truncate -s 100' 'printf X >>' 'truncate -s 0' 'dd conv=notrunc status=none bs=1 seek=300 count=1 if=/dev/urandom of='; do
+        fccompose freeze -q out.ext4
+        for record in .fccompose/frozen/*; do eval "$damage$([[ $damage == *= ]] || echo ' ')$record"; done
+        anew
+    done
+    rm -rf .fccompose/frozen
+    anew
+    rm out.ext4
+    anew
+    over
+    for i in $(seq 8); do # killed and concurrent freezes
+        fccompose write /etc/hostname "round $i"
+        timeout -s KILL "0.0$i" fccompose freeze -q out.ext4 || true
+        fccompose freeze -q out.ext4 & fccompose freeze -q out.ext4 & wait
+        again
+    done
+}
+
+# on FS FUNCTION: on a file system of its own, with the cache on it
+on() {
+    need_root
+    need_loop
+    need "mkfs.$1"
+    truncate -s 700M disk
+    PATH=$PATH:/usr/sbin:/sbin
+    "mkfs.$1" -q disk >/dev/null
+    mkdir host
+    mount -o loop disk host || skip "cannot mount $1"
+    cd host
+    FCCOMPOSE_CACHE=$PWD/cache
+    "$2"
+}
+
+@test "XFS: over the old image: the same bytes as afresh, whatever was edited" { on xfs edits_over_the_old_image; }
+@test "btrfs: over the old image: the same bytes as afresh, whatever was edited" { on btrfs edits_over_the_old_image; }
+@test "XFS: an old image that is not what we wrote is not used" { on xfs doubts_about_the_old_image; }
+@test "btrfs: an old image that is not what we wrote is not used" { on btrfs doubts_about_the_old_image; }
+
+@test "a host that shares no blocks is told what is as before" {
+    anew
+    over
+    changed_at_most 0
+    fccompose write /etc/hostname changed
+    over
+    changed_at_most 65536
+    [ "$(stat -c %a .fccompose/frozen)" = 700 ]
+}
