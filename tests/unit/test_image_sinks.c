@@ -281,6 +281,34 @@ static void test_full_disk(void **state)
     free_image(image);
 }
 
+/* ext4 gives the blocks of a run before they are written; without room for them the old file stays. */
+static void test_full_ext4(void **state)
+{
+    struct fc_image *image = make_image(in_dir("source"), 'a');
+    struct fc_image_write_options o = {.no_sync = true};
+    struct fc_error err;
+    int fd;
+
+    (void)state;
+    mount_host("ext4", "mkfs.ext4 -q -m 0", NULL);
+    assert_int_equal(fc_image_write(image, in_dir("host/out.img"), &o, NULL, &err), 0);
+    assert_int_equal(letter_of(in_dir("host/out.img")), 'a');
+    fd = open(in_dir("host/filler"), O_CREAT | O_WRONLY, 0600);
+    for (off_t at = 0, step = 64 << 20; step >= 4 << 20;) /* until less than 4 MiB is free */
+        if (fallocate(fd, 0, at, step) == 0)
+            at += step;
+        else
+            step /= 2;
+    close(fd);
+    assert_int_equal(fc_image_write(image, in_dir("host/out.img"), &o, NULL, &err), -ENOSPC);
+    assert_non_null(strstr(err.msg, "host/out.img"));
+    assert_int_equal(letter_of(in_dir("host/out.img")), 'a');
+    assert_int_equal(files_in(in_dir("host")), 2);
+    umount_host();
+    unlink(in_dir("source"));
+    free_image(image);
+}
+
 /* The blocks of a source on the same file system are shared, and the bytes are the same. */
 static void check_sharing(void)
 {
@@ -352,10 +380,11 @@ static void test_kill_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kill),      cmocka_unit_test(test_leftovers),
-        cmocka_unit_test(test_symlink),   cmocka_unit_test(test_device_and_pipe),
-        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_xfs),
-        cmocka_unit_test(test_btrfs),     cmocka_unit_test(test_kill_named),
+        cmocka_unit_test(test_kill),       cmocka_unit_test(test_leftovers),
+        cmocka_unit_test(test_symlink),    cmocka_unit_test(test_device_and_pipe),
+        cmocka_unit_test(test_full_disk),  cmocka_unit_test(test_full_ext4),
+        cmocka_unit_test(test_xfs),        cmocka_unit_test(test_btrfs),
+        cmocka_unit_test(test_kill_named),
     };
     int r;
 
