@@ -2,11 +2,11 @@
 # What each module may use: the Makefile links unit tests by it, tools/check-deps enforces it.
 # uses_MODULE: modules whose headers it may include. foreign_MODULE: libraries whose headers it may include.
 uses_base :=
-foreign_base := openssl
+foreign_base := openssl xxhash
 uses_entry := base
 foreign_entry :=
 uses_archive := base entry
-foreign_archive := archive compress
+foreign_archive := archive compress isa-l
 uses_layer := base entry
 foreign_layer :=
 uses_stack := base entry archive layer

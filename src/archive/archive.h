@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tar streams in and out, decompression by magic. The only door to libarchive and zlib. */
+/* Tar streams in and out, decompression by magic. The only door to libarchive, zlib and isa-l. */
 #ifndef FC_ARCHIVE_ARCHIVE_H
 #define FC_ARCHIVE_ARCHIVE_H
 
@@ -14,21 +14,29 @@
 
 /** Where bytes come from. */
 struct fc_byte_source {
-    /** Returns the number of bytes put into @buffer (0 at the end), or -errno with words. */
+    /**
+     * Returns the number of bytes put into @buffer (0 at the end), or -errno with words. Called by a thread of the
+     * reader, one at a time.
+     */
     ssize_t (*read)(struct fc_byte_source *s, void *buffer, size_t size, struct fc_error *err);
+    /** May be NULL: make a read() that waits, and later ones, return soon. Called by any thread, several times. */
+    void (*cancel)(struct fc_byte_source *s);
 };
 
 /** How to read a tar. All zero is the default. */
 struct fc_tar_options {
     const char *label;  /**< names the layer in messages; copied */
     uint64_t max_bytes; /**< uncompressed cap; 0 is 1 TiB; more is -EFBIG */
+    struct fc_progress
+        *progress; /**< hears how many bytes of the source are read, in the caller's thread; may be NULL */
 };
 
 /**
  * Read a tar stream (ustar, PAX, GNU, v7; plain, gzip, zstd, xz, bzip2, by magic) as entries with raw names: whiteouts
  * are left to fc_filter_whiteouts().
  *
- * @source is borrowed until free. Everything survives that fc_entry can hold; what it cannot hold is counted as a
+ * @source is borrowed until free, and read by threads of the iterator: its user leaves it alone until fc_tar_finish() or
+ * free has returned. Everything survives that fc_entry can hold; what it cannot hold is counted as a
  * note, never dropped in silence.
  */
 int fc_tar_iter(struct fc_byte_source *source, const struct fc_tar_options *options, struct fc_entry_iter **ret,
@@ -36,8 +44,10 @@ int fc_tar_iter(struct fc_byte_source *source, const struct fc_tar_options *opti
 
 /** After the stream's end: what was read. */
 struct fc_tar_result {
-    struct fc_digest diffid; /**< of the uncompressed bytes, to the last one */
-    uint64_t tar_bytes;      /**< uncompressed length */
+    struct fc_digest diffid;        /**< of the uncompressed bytes, to the last one */
+    uint64_t tar_bytes;             /**< uncompressed length */
+    struct fc_digest source_digest; /**< of the source's bytes, to the last one */
+    uint64_t source_bytes;
     uint32_t n_notes;
 };
 

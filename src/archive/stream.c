@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Count, cap and hash uncompressed bytes on their way to the tar parser. */
+/*
+ * Bytes on their way to the tar parser, which is the caller: one thread reads and digests the source, one decompresses,
+ * one digests what comes out, each a few buffers ahead.
+ */
 #include "archive/stream.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ahead.h"
 #include "base/digest.h"
 
 #define DEFAULT_MAX (UINT64_C(1) << 40)
+/* Large enough that a call of the decompressor costs nothing beside its work, small enough for a core's cache. */
+#define PIECE (512u * 1024)
+#define PIECES 8u
 
 struct fc_stream {
-    struct fc_byte_source *source;
-    struct fc_unpack *unpack;
+    struct fc_feed *feed;
+    struct fc_unpack *unpack; /* NULL: the source's bytes as they are, and no further thread */
+    struct fc_ahead *ahead;
     struct fc_hasher *hasher;
+    struct fc_progress *progress;
     uint64_t max, produced, taken;
     const uint8_t *data; /* of the producer, or into @hold */
     size_t size;
@@ -24,17 +33,56 @@ struct fc_stream {
     size_t after_size;
 };
 
-int fc_stream_new(struct fc_byte_source *source, uint64_t max_bytes, struct fc_stream **ret, struct fc_error *err)
+/* What follows the compressed data is no content, but the source's digest is that of the whole. */
+static int drain(struct fc_feed *feed, struct fc_error *err)
+{
+    const void *rest;
+    ssize_t n;
+
+    while ((n = fc_feed_next(feed, &rest, err)) > 0)
+        ;
+    return (int)n;
+}
+
+/* In the decompressing thread. */
+static ssize_t fill(void *arg, void *buffer, size_t size, struct fc_error *err)
+{
+    struct fc_stream *s = arg;
+    ssize_t n = s->unpack->read(s->unpack, buffer, size, err);
+
+    return n != 0 ? n : drain(s->feed, err);
+}
+
+/* In the digesting thread. */
+static int digest(void *arg, const void *data, size_t size, struct fc_error *err)
+{
+    return fc_hasher_add(arg, data, size) < 0 ? fc_fail(err, EIO, "cannot compute a digest") : 0;
+}
+
+static int start(struct fc_stream *s, struct fc_byte_source *source, struct fc_error *err)
+{
+    const struct fc_ahead_options options = {.size = PIECE, .n = PIECES, .watch = digest, .watch_arg = s->hasher};
+    int r = fc_feed_new(source, &s->feed, err);
+
+    if (r == 0)
+        r = fc_unpack_new(s->feed, &s->unpack, err);
+    if (r == 0 && s->unpack)
+        r = fc_ahead_new(fill, s, &options, &s->ahead, err);
+    return r;
+}
+
+int fc_stream_new(struct fc_byte_source *source, const struct fc_tar_options *options, struct fc_stream **ret,
+                  struct fc_error *err)
 {
     struct fc_stream *s = calloc(1, sizeof(*s));
     int r;
 
     if (!s)
         return fc_fail(err, ENOMEM, "out of memory");
-    s->source = source;
-    s->max = max_bytes ? max_bytes : DEFAULT_MAX;
+    s->max = options && options->max_bytes ? options->max_bytes : DEFAULT_MAX;
+    s->progress = options ? options->progress : NULL;
     s->hasher = fc_hasher_new();
-    r = s->hasher ? fc_unpack_new(source, &s->unpack, err) : fc_fail(err, ENOMEM, "out of memory");
+    r = s->hasher ? start(s, source, err) : fc_fail(err, ENOMEM, "out of memory");
     if (r < 0) {
         fc_stream_free(s);
         return r;
@@ -43,7 +91,7 @@ int fc_stream_new(struct fc_byte_source *source, uint64_t max_bytes, struct fc_s
     return 0;
 }
 
-/* The next piece of the producer, counted and hashed. Returns 1, 0 at the end, or -errno. */
+/* The next piece of the producer, counted. Returns 1, 0 at the end, or -errno. */
 static int produce(struct fc_stream *s, const uint8_t **ret_data, size_t *ret_size, struct fc_error *err)
 {
     const void *data;
@@ -51,7 +99,9 @@ static int produce(struct fc_stream *s, const uint8_t **ret_data, size_t *ret_si
 
     if (s->end)
         return 0;
-    n = s->unpack->next(s->unpack, &data, err);
+    n = s->ahead ? fc_ahead_next(s->ahead, &data, err) : fc_feed_next(s->feed, &data, err);
+    if (s->progress && s->progress->update)
+        s->progress->update(s->progress, fc_feed_done(s->feed));
     if (n < 0)
         return (int)n;
     if (n == 0) {
@@ -61,8 +111,6 @@ static int produce(struct fc_stream *s, const uint8_t **ret_data, size_t *ret_si
     if ((uint64_t)n > s->max - s->produced)
         return fc_fail(err, EFBIG, "more than the allowed %llu bytes uncompressed", (unsigned long long)s->max);
     s->produced += (uint64_t)n;
-    if (fc_hasher_add(s->hasher, data, (size_t)n) < 0)
-        return fc_fail(err, EIO, "cannot compute a digest");
     *ret_data = data;
     *ret_size = (size_t)n;
     return 1;
@@ -171,33 +219,39 @@ uint64_t fc_stream_offset(const struct fc_stream *s) { return s->taken; }
 
 static bool is_zero(const uint8_t *p, size_t n) { return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0); }
 
-int fc_stream_finish(struct fc_stream *s, struct fc_digest *ret_digest, bool *ret_nonzero, struct fc_error *err)
+int fc_stream_finish(struct fc_stream *s, struct fc_stream_result *ret, struct fc_error *err)
 {
     const void *data;
-    char rest[4096];
-    ssize_t left;
     size_t n;
     int r;
 
-    *ret_nonzero = false;
+    ret->nonzero = false;
     while ((r = fc_stream_peek(s, &data, &n, err)) > 0) {
-        *ret_nonzero = *ret_nonzero || !is_zero(data, n);
+        ret->nonzero = ret->nonzero || !is_zero(data, n);
         fc_stream_take(s, n);
     }
-    /* What follows the compressed data is no content, but whoever hashes the source wants to see it. */
-    while (r == 0 && (left = s->source->read(s->source, rest, sizeof(rest), err)) != 0)
-        r = left < 0 ? (int)left : 0;
+    if (r == 0)
+        r = fc_feed_digest(s->feed, &ret->source_digest, err);
     if (r < 0)
         return r;
-    return fc_hasher_finish(s->hasher, ret_digest) < 0 ? fc_fail(err, EIO, "cannot compute a digest") : 0;
+    ret->source_bytes = fc_feed_done(s->feed);
+    ret->digest = ret->source_digest;
+    if (s->unpack && fc_hasher_finish(s->hasher, &ret->digest) < 0)
+        return fc_fail(err, EIO, "cannot compute a digest");
+    return 0;
 }
 
 void fc_stream_free(struct fc_stream *s)
 {
     if (!s)
         return;
+    /* From the source upwards, so that nobody waits for a thread that waits. */
+    if (s->feed)
+        fc_feed_cancel(s->feed);
+    fc_ahead_free(s->ahead);
     if (s->unpack)
         s->unpack->free(s->unpack);
+    fc_feed_free(s->feed);
     fc_hasher_free(s->hasher);
     free(s);
 }

@@ -261,8 +261,7 @@ int fc_tar_iter(struct fc_byte_source *source, const struct fc_tar_options *opti
         return fc_fail(err, ENOMEM, "out of memory");
     t->base = (struct fc_entry_iter){.next = tar_next, .read = tar_read, .free = tar_free};
     t->base.label = t->label = strdup(label);
-    r = t->label ? fc_stream_new(source, options ? options->max_bytes : 0, &t->stream, err)
-                 : fc_fail(err, ENOMEM, "out of memory");
+    r = t->label ? fc_stream_new(source, options, &t->stream, err) : fc_fail(err, ENOMEM, "out of memory");
     if (r < 0) {
         if (t->label)
             tar_wrap(t, r, err);
@@ -276,23 +275,26 @@ int fc_tar_iter(struct fc_byte_source *source, const struct fc_tar_options *opti
 int fc_tar_finish(struct fc_entry_iter *it, struct fc_tar_result *ret, struct fc_error *err)
 {
     struct fc_tar_reader *t = (struct fc_tar_reader *)it;
-    bool nonzero = false;
+    struct fc_stream_result stream;
     int r;
 
     if (!t->end)
         return fc_fail(err, EINVAL, "%s: not read to its end yet", t->label);
-    r = fc_stream_finish(t->stream, &ret->diffid, &nonzero, err);
+    r = fc_stream_finish(t->stream, &stream, err);
     t->named = false;
     t->offset = fc_stream_offset(t->stream);
     if (r < 0)
         return tar_wrap(t, r, err);
-    if (nonzero && !t->any)
+    if (stream.nonzero && !t->any)
         return tar_wrap(t,
                         fc_fail(err, EBADMSG,
                                 "this is not a tar archive: zeros, and then something else (of the image of a "
                                 "file system fccompose export -i makes one)"),
                         err);
-    t->n_notes += nonzero; /* something hides behind the end */
+    t->n_notes += stream.nonzero; /* something hides behind the end */
+    ret->diffid = stream.digest;
+    ret->source_digest = stream.source_digest;
+    ret->source_bytes = stream.source_bytes;
     ret->tar_bytes = t->offset;
     ret->n_notes = t->n_notes;
     return 0;

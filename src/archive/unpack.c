@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decompress by magic: zlib for gzip, else exactly one of libarchive's filters with no archive format on top. */
+/* Decompress by magic: gzip by our own reader, else exactly one of libarchive's filters with no archive format on top. */
 #include "archive/stream.h"
 
 #include <archive.h>
@@ -8,46 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_SIZE (256u * 1024)
-#define MAGIC_SIZE 6u
-
 struct unpack {
     struct fc_unpack base;
-    struct fc_byte_source *source;
-    struct archive *archive; /* NULL: bytes pass as they are */
+    struct fc_feed *feed;
+    struct archive *archive;
     struct fc_error source_error;
-    uint8_t *buffer;
-    size_t held; /* bytes in @buffer that were read to find the magic */
-    bool source_end;
+    const uint8_t *data; /* what is left of libarchive's block */
+    size_t size;
 };
-
-/* Give the bytes read for the magic, then those of the source. Returns the count, 0 at the end, or -errno. */
-static ssize_t pull(struct unpack *u, struct fc_error *err)
-{
-    ssize_t n = (ssize_t)u->held;
-
-    u->held = 0;
-    if (n > 0 || u->source_end)
-        return n;
-    n = u->source->read(u->source, u->buffer, READ_SIZE, err);
-    u->source_end = n <= 0;
-    return n;
-}
-
-static ssize_t plain_next(struct fc_unpack *base, const void **ret_data, struct fc_error *err)
-{
-    struct unpack *u = (struct unpack *)base;
-
-    *ret_data = u->buffer;
-    return pull(u, err);
-}
 
 static la_ssize_t archive_pull(struct archive *a, void *arg, const void **ret_data)
 {
     struct unpack *u = arg;
-    ssize_t n = pull(u, &u->source_error);
+    ssize_t n = fc_feed_next(u->feed, ret_data, &u->source_error);
 
-    *ret_data = u->buffer;
     if (n < 0) {
         u->source_error.code = (int)-n;
         archive_set_error(a, (int)-n, "%s", u->source_error.msg);
@@ -69,22 +43,39 @@ static int archive_fail(struct unpack *u, struct fc_error *err)
     return fc_fail(err, EBADMSG, "damaged compressed data: %s", text ? text : "cannot be decompressed");
 }
 
-static ssize_t archive_next(struct fc_unpack *base, const void **ret_data, struct fc_error *err)
+/* Make sure of decompressed bytes. Returns 1, 0 at the end, or -errno. */
+static int need_block(struct unpack *u, struct fc_error *err)
 {
-    struct unpack *u = (struct unpack *)base;
-
-    for (;;) {
+    while (u->size == 0) {
+        const void *data;
         la_int64_t offset;
-        size_t size;
-        int r = archive_read_data_block(u->archive, ret_data, &size, &offset);
+        int r = archive_read_data_block(u->archive, &data, &u->size, &offset);
 
+        if (r != ARCHIVE_OK)
+            u->size = 0;
         if (r == ARCHIVE_EOF)
             return 0;
         if (r != ARCHIVE_OK)
             return archive_fail(u, err);
-        if (size > 0)
-            return (ssize_t)size;
+        u->data = data;
     }
+    return 1;
+}
+
+static ssize_t archive_next(struct fc_unpack *base, void *buffer, size_t size, struct fc_error *err)
+{
+    struct unpack *u = (struct unpack *)base;
+    int r = need_block(u, err);
+    size_t n;
+
+    /* One block at a time: a failure behind it is told after it. */
+    if (r <= 0)
+        return r;
+    n = u->size < size ? u->size : size;
+    memcpy(buffer, u->data, n);
+    u->data += n;
+    u->size -= n;
+    return (ssize_t)n;
 }
 
 static void unpack_free(struct fc_unpack *base)
@@ -93,7 +84,6 @@ static void unpack_free(struct fc_unpack *base)
 
     if (u->archive)
         archive_read_free(u->archive);
-    free(u->buffer);
     free(u);
 }
 
@@ -133,34 +123,23 @@ static int open_archive(struct unpack *u, int filter, struct fc_error *err)
     return r == ARCHIVE_OK || r == ARCHIVE_EOF ? 0 : archive_fail(u, err);
 }
 
-int fc_unpack_new(struct fc_byte_source *source, struct fc_unpack **ret, struct fc_error *err)
+int fc_unpack_new(struct fc_feed *feed, struct fc_unpack **ret, struct fc_error *err)
 {
-    struct unpack *u = calloc(1, sizeof(*u));
-    int filter, r = 0;
+    struct unpack *u;
+    size_t n;
+    const uint8_t *head = fc_feed_head(feed, &n);
+    int filter = choose_filter(head, n), r;
 
-    if (!u || !(u->buffer = malloc(READ_SIZE))) {
-        free(u);
+    *ret = NULL;
+    if (filter == ARCHIVE_FILTER_NONE)
+        return 0;
+    if (filter == ARCHIVE_FILTER_GZIP)
+        return fc_gunzip_new(feed, ret, err);
+    u = calloc(1, sizeof(*u));
+    if (!u)
         return fc_fail(err, ENOMEM, "out of memory");
-    }
-    u->source = source;
-    u->base = (struct fc_unpack){.next = plain_next, .free = unpack_free};
-    while (r == 0 && u->held < MAGIC_SIZE && !u->source_end) {
-        ssize_t n = source->read(source, u->buffer + u->held, READ_SIZE - u->held, err);
-
-        r = n < 0 ? (int)n : 0;
-        u->source_end = n <= 0;
-        u->held += n > 0 ? (size_t)n : 0;
-    }
-    filter = r == 0 ? choose_filter(u->buffer, u->held) : ARCHIVE_FILTER_NONE;
-    if (filter == ARCHIVE_FILTER_GZIP) {
-        r = fc_gunzip_new(source, u->buffer, u->held, ret, err);
-        unpack_free(&u->base);
-        return r;
-    }
-    if (filter != ARCHIVE_FILTER_NONE) {
-        u->base.next = archive_next;
-        r = open_archive(u, filter, err);
-    }
+    *u = (struct unpack){.base = {.read = archive_next, .free = unpack_free}, .feed = feed};
+    r = open_archive(u, filter, err);
     if (r < 0) {
         unpack_free(&u->base);
         return r;

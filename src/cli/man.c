@@ -90,6 +90,8 @@ static void put_end(FILE *to)
         ".SH ENVIRONMENT\n"
         ".TP\n\\fBFCCOMPOSE_CACHE\\fR\nwhere layers are kept; else $XDG_CACHE_HOME/fccompose, else ~/.cache/fccompose\n"
         ".TP\n\\fBSOURCE_DATE_EPOCH\\fR\nseconds since 1970 for times that are not given by a layer or an edit\n"
+        ".TP\n\\fBFCCOMPOSE_INFLATE\\fR\n\\fBzlib\\fR: unpack gzip with zlib also where isa-l, which is faster, was "
+        "built in\n"
         ".TP\n\\fBNO_COLOR\\fR, \\fBCI\\fR\nno colours; no moving progress bar\n",
         to);
 }

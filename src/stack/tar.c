@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Import a tar: recognise its compressed bytes, else decompress, digest and build in one pass. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive/archive.h"
 #include "base/io.h"
+#include "stack/seen.h"
 #include "stack/stack.h"
 
-enum { CHUNK = 1 << 20 };
-
-/* The bytes of a descriptor, digested and counted as they pass. */
+/* The bytes of a descriptor. A pipe may keep a reader waiting for ever: @stop wakes it. */
 struct fd_source {
     struct fc_byte_source source; /* first: it is what the tar reader holds */
-    int fd;
+    int fd, stop;                 /* @stop: -1 for a regular file */
     const char *label;
-    struct fc_hasher *hasher;
-    struct fc_progress *progress;
-    uint64_t done;
+    struct fc_sample sample;
 };
 
 static void progress_begin(struct fc_progress *p, const char *verb, const char *label, uint64_t total)
@@ -37,67 +36,79 @@ static void progress_end(struct fc_progress *p, int r)
         p->end(p, r >= 0);
 }
 
+/* Wait for bytes, or for the stop. Returns 0 or -errno. */
+static int wait_readable(const struct fd_source *s)
+{
+    struct pollfd fds[2] = {{.fd = s->fd, .events = POLLIN}, {.fd = s->stop, .events = POLLIN}};
+
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return fds[1].revents ? -ECANCELED : 0;
+}
+
 static ssize_t source_read(struct fc_byte_source *base, void *buffer, size_t size, struct fc_error *err)
 {
     struct fd_source *s = (struct fd_source *)base;
-    ssize_t n;
-    int r;
+    int r = s->stop >= 0 ? wait_readable(s) : 0;
+    ssize_t n = -1;
 
+    if (r < 0)
+        return fc_fail_errno(err, -r, "cannot read %s", s->label);
     do
         n = read(s->fd, buffer, size);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return fc_fail_errno(err, errno, "cannot read %s", s->label);
-    r = fc_hasher_add(s->hasher, buffer, (size_t)n);
-    if (r < 0)
-        return fc_fail(err, -r, "cannot digest %s", s->label);
-    s->done += (uint64_t)n;
-    if (s->progress && s->progress->update)
-        s->progress->update(s->progress, s->done);
+    fc_sample_add(&s->sample, buffer, (size_t)n);
     return n;
 }
 
-/* Read to the very end, so that the digest is that of the whole input. Returns 0 or -errno with words. */
-static int source_drain(struct fd_source *s, struct fc_digest *ret, struct fc_error *err)
+static void source_cancel(struct fc_byte_source *base)
 {
-    fc_auto(fc_free) char *buffer = malloc(CHUNK);
-    ssize_t n;
-    int r;
+    const struct fd_source *s = (struct fd_source *)base;
 
-    if (!buffer)
-        return fc_fail(err, ENOMEM, "out of memory");
-    do
-        n = source_read(&s->source, buffer, CHUNK, err);
-    while (n > 0);
-    if (n < 0)
-        return (int)n;
-    r = fc_hasher_finish(s->hasher, ret);
-    return r < 0 ? fc_fail(err, -r, "cannot digest %s", s->label) : 0;
+    if (s->stop >= 0)
+        (void)eventfd_write(s->stop, 1);
 }
 
-/* Digest a regular file from where its descriptor stands, go back there, and look for a layer made of it. */
-static int recognise(const struct fc_import *im, struct fd_source *s, uint64_t total, struct fc_layer **ret_layer,
+static int recall_blob(const struct fc_import *im, const struct fc_digest *blob, struct fc_layer **ret_layer,
+                       struct fc_error *err)
+{
+    struct fc_digest key;
+    int r = fc_import_key(im->options, blob, &key);
+
+    return r < 0 ? fc_fail(err, -r, "cannot digest %s", im->label) : fc_import_recall(im, &key, ret_layer);
+}
+
+/*
+ * Look for a layer made of this file: at once if it is the very file of last time, unchanged; by the digest of the whole
+ * if it looks like one that was seen. Returns 1 and sets *ret_layer, 0, or -errno with words.
+ */
+static int recognise(const struct fc_import *im, const struct fc_seen *seen, struct fc_layer **ret_layer,
                      struct fc_error *err)
 {
-    off_t start = lseek(s->fd, 0, SEEK_CUR);
-    struct fc_digest blob, key;
+    struct fc_progress *progress = im->options->progress;
+    struct fc_digest blob;
     int r;
 
-    if (start < 0)
+    if (fc_seen_same(seen, &blob)) {
+        r = recall_blob(im, &blob, ret_layer, err);
+        if (r != 0)
+            return r;
+    }
+    if (!fc_seen_alike(seen))
         return 0;
-    progress_begin(s->progress, "looking for", im->label, total);
-    r = source_drain(s, &blob, err);
-    progress_end(s->progress, r);
+    progress_begin(progress, "looking for", im->label, fc_seen_size(seen));
+    r = fc_seen_digest(seen, progress, &blob, err);
+    progress_end(progress, r);
     if (r < 0)
         return r;
-    im->result->source_bytes = s->done;
-    s->done = 0;
-    r = fc_import_key(im->options, &blob, &key);
-    if (r < 0)
-        return fc_fail(err, -r, "cannot digest %s", im->label);
-    r = fc_import_recall(im, &key, ret_layer);
-    if (r == 0 && lseek(s->fd, start, SEEK_SET) < 0)
-        return fc_fail_errno(err, errno, "cannot read %s again", im->label);
+    r = recall_blob(im, &blob, ret_layer, err);
+    if (r > 0) {
+        im->result->source_bytes = fc_seen_size(seen);
+        fc_seen_remember(seen, &blob);
+    }
     return r;
 }
 
@@ -145,55 +156,55 @@ static int build_plain(const struct fc_import *im, struct fc_entry_iter *owned, 
     return r;
 }
 
-static int import_stream(const struct fc_import *im, struct fd_source *s, struct fc_layer **ret_layer,
-                         struct fc_error *err)
+static int import_stream(const struct fc_import *im, struct fd_source *s, struct fc_tar_result *ret,
+                         struct fc_layer **ret_layer, struct fc_error *err)
 {
-    const struct fc_tar_options options = {.label = im->label, .max_bytes = im->options->max_bytes};
+    const struct fc_tar_options options = {
+        .label = im->label, .max_bytes = im->options->max_bytes, .progress = im->options->progress};
     struct fc_entry_iter *tar = NULL, *it = NULL;
     fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
-    struct fc_tar_result result;
-    struct fc_digest blob, key;
+    struct fc_digest key;
     int r = fc_tar_iter(&s->source, &options, &tar, err);
 
     if (r == 0)
         r = fc_filter_whiteouts(tar, &it, err);
     if (r == 0)
-        r = im->options->force_owner ? build_changed(im, it, tar, &result, &layer, err)
-                                     : build_plain(im, it, tar, &result, &layer, err);
-    if (r == 0)
-        r = source_drain(s, &blob, err);
-    if (r == 0 && fc_import_key(im->options, &blob, &key) == 0)
-        (void)fc_cache_remember(im->cache, &key, fc_layer_diffid(layer)); /* forgetting costs time, nothing else */
+        r = im->options->force_owner ? build_changed(im, it, tar, ret, &layer, err)
+                                     : build_plain(im, it, tar, ret, &layer, err);
     if (r < 0)
         return r;
-    im->result->n_notes = result.n_notes;
-    im->result->source_bytes = s->done;
+    /* Forgetting costs time, nothing else. */
+    if (fc_import_key(im->options, &ret->source_digest, &key) == 0)
+        (void)fc_cache_remember(im->cache, &key, fc_layer_diffid(layer));
+    fc_seen_remember_sample(im->cache, &s->sample, ret->source_bytes, &ret->source_digest);
+    im->result->n_notes = ret->n_notes;
+    im->result->source_bytes = ret->source_bytes;
     *ret_layer = fc_steal(&layer);
     return 0;
 }
 
 int fc_import_tar(const struct fc_import *im, int fd, struct fc_layer **ret_layer, struct fc_error *err)
 {
-    fc_auto(fc_hasher_free) struct fc_hasher *hasher = fc_hasher_new();
-    struct fd_source s = {.source = {.read = source_read},
-                          .fd = fd,
-                          .label = im->label,
-                          .hasher = hasher,
-                          .progress = im->options->progress};
-    struct stat st;
-    int r = 0;
+    fc_auto(fc_close) int stop = -1;
+    struct fd_source s = {.source = {.read = source_read, .cancel = source_cancel}, .fd = fd, .label = im->label};
+    fc_auto(fc_seen_free) struct fc_seen *seen = NULL;
+    struct fc_tar_result result;
+    int r = fc_seen_new(im->cache, fd, im->label, &seen, err);
 
-    if (!hasher)
-        return fc_fail(err, ENOMEM, "out of memory");
-    if (fstat(fd, &st) < 0)
-        return fc_fail_errno(err, errno, "cannot read %s", im->label);
-    if (S_ISREG(st.st_mode)) {
-        r = recognise(im, &s, (uint64_t)st.st_size, ret_layer, err);
-        if (r != 0)
-            return r < 0 ? r : 0;
+    if (r == 0 && seen)
+        r = recognise(im, seen, ret_layer, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    if (!seen) {
+        stop = eventfd(0, EFD_CLOEXEC);
+        if (stop < 0)
+            return fc_fail_errno(err, errno, "cannot read %s", im->label);
     }
-    progress_begin(s.progress, "importing", im->label, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
-    r = import_stream(im, &s, ret_layer, err);
-    progress_end(s.progress, r);
+    s.stop = stop;
+    progress_begin(im->options->progress, "importing", im->label, seen ? fc_seen_size(seen) : 0);
+    r = import_stream(im, &s, &result, ret_layer, err);
+    progress_end(im->options->progress, r);
+    if (r == 0 && seen)
+        fc_seen_remember(seen, &result.source_digest);
     return r;
 }

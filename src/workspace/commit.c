@@ -55,7 +55,7 @@ static int import(struct fc_cache *cache, int fd, const char *label, struct fc_l
     fc_auto(fc_layer_builder_free) struct fc_layer_builder *builder = NULL;
     fc_auto(fc_entry_iter_free) struct fc_entry_iter *it = NULL;
     const struct fc_tar_options options = {.label = label};
-    struct spool_source source = {{spool_read}, fd};
+    struct spool_source source = {{.read = spool_read}, fd};
     struct fc_entry_iter *tar = NULL;
     struct fc_tar_result result;
     int r = fc_layer_builder_new(cache, label, &builder, err);

@@ -44,7 +44,7 @@ static inline ssize_t memory_read(struct fc_byte_source *s, void *buffer, size_t
 
 static inline struct memory_source memory_source(const void *data, size_t size)
 {
-    return (struct memory_source){.base = {memory_read}, .data = data, .size = size};
+    return (struct memory_source){.base = {.read = memory_read}, .data = data, .size = size};
 }
 
 /* Append the extents and the content's hash of the current file. */

@@ -57,7 +57,7 @@ static ssize_t memory_read(struct fc_byte_source *s, void *buffer, size_t size, 
 /* Turn the tar into a layer on top of lt->t's. */
 static void import(struct tree_test *t, const struct fc_buf *tar)
 {
-    struct memory m = {.base = {memory_read}, .buf = tar};
+    struct memory m = {.base = {.read = memory_read}, .buf = tar};
     static const struct fc_tar_options options = {.label = "export"};
     struct fc_entry_iter *raw = NULL, *it = NULL;
     struct fc_layer_builder *b;
