@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streaming SHA-256 and SHA-512 (OpenSSL EVP). */
+/* Streaming digests: SHA-256 (OpenSSL EVP) for names, XXH3 (libxxhash) against damage. */
 #ifndef FC_BASE_DIGEST_H
 #define FC_BASE_DIGEST_H
 
@@ -7,11 +7,16 @@
 
 #include <fccompose/layer.h>
 
-/** A running SHA-256. */
+/** A running digest. */
 struct fc_hasher;
 
-/** Start one. Returns NULL when out of memory. */
+/** Start a SHA-256. Returns NULL when out of memory. */
 struct fc_hasher *fc_hasher_new(void);
+/**
+ * Start an XXH3-128 (seed 0): finds any damage that chance does, at the speed of memory, and keeps nobody from making bytes
+ * that fit. Its digest is the canonical form, 16 bytes, and 16 zeros. Returns NULL when out of memory.
+ */
+struct fc_hasher *fc_hasher_new_fast(void);
 /** Feed @size bytes. Returns 0 or -EIO when the library fails. */
 int fc_hasher_add(struct fc_hasher *h, const void *data, size_t size);
 /** Finish and start over. Returns 0 or -EIO. */

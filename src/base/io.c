@@ -75,6 +75,27 @@ ssize_t fc_read_full(int fd, void *buffer, size_t size) { return read_whole(fd, 
 
 int fc_write_full(int fd, const void *buffer, size_t size) { return write_whole(fd, buffer, size, HERE); }
 
+int fc_writev_full(int fd, struct iovec *pieces, int n)
+{
+    while (n > 0) {
+        ssize_t done = pieces->iov_len ? writev(fd, pieces, n) : 0;
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return -errno;
+        if (done == 0 && pieces->iov_len)
+            return -EIO;
+        for (; n > 0 && (size_t)done >= pieces->iov_len; pieces++, n--)
+            done -= (ssize_t)pieces->iov_len;
+        if (n > 0) {
+            pieces->iov_base = (char *)pieces->iov_base + done;
+            pieces->iov_len -= (size_t)done;
+        }
+    }
+    return 0;
+}
+
 static int copy_through_memory(int src_fd, uint64_t src_offset, int dst_fd, uint64_t dst_offset, uint64_t size)
 {
     enum { CHUNK = 1 << 20 };

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <fccompose/error.h>
 
@@ -20,6 +21,8 @@ int fc_pwrite_full(int fd, const void *buffer, size_t size, uint64_t offset);
 ssize_t fc_read_full(int fd, void *buffer, size_t size);
 /** Write all @size bytes at the current position. Returns 0 or -errno. */
 int fc_write_full(int fd, const void *buffer, size_t size);
+/** Write all of the @n pieces (at most 1024) at the current position; @pieces is used up. Returns 0 or -errno. */
+int fc_writev_full(int fd, struct iovec *pieces, int n);
 /** Copy @size bytes between files at given offsets: copy_file_range where it works, else through memory. Returns 0 or -errno; -ENODATA if the source is short. */
 int fc_copy_range(int src_fd, uint64_t src_offset, int dst_fd, uint64_t dst_offset, uint64_t size);
 /** Append a whole file (at most @max bytes, else -EFBIG) to @ret. @dirfd may be AT_FDCWD. Returns 0 or -errno. */

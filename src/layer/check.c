@@ -23,8 +23,9 @@ static int check_header(const struct fc_layer_header *h, uint64_t size, uint64_t
 {
     if (size < sizeof(*h) || memcmp(h->magic, FC_LAYER_MAGIC, sizeof(h->magic)) != 0)
         return fc_fail(err, EBADMSG, "not a layer index");
-    if (h->version != FC_LAYER_VERSION)
-        return fc_fail(err, EBADMSG, "layer format %u, this program knows %u", h->version, FC_LAYER_VERSION);
+    if (h->version < FC_LAYER_VERSION_MIN || h->version > FC_LAYER_VERSION)
+        return fc_fail(err, EBADMSG, "layer format %u, this program knows %u to %u", h->version, FC_LAYER_VERSION_MIN,
+                       FC_LAYER_VERSION);
     if (h->header_size != sizeof(*h) || h->index_size != size)
         return bad(err, "length of the index", size);
     if (h->pack_size != pack_size)

@@ -19,6 +19,9 @@
  *   xattrs    slices given by the inodes, sorted by name.
  *   strings   names, symlink texts, hard link targets and xattr names, each NUL-terminated; xattr values, not.
  *
+ * Version 1 had the sha256 of the pack where version 2 has its XXH3-128: the one costs as much as half of the decompression,
+ * and neither is asked to stand up to someone who may write into the cache. Both are read; the current one is written.
+ *
  * A node may carry a whiteout and an object at once: the whiteout acts on lower layers, the object is this layer's.
  */
 #ifndef FC_LAYER_FORMAT_H
@@ -27,7 +30,9 @@
 #include <stdint.h>
 
 #define FC_LAYER_MAGIC "FCLAYER1"
-#define FC_LAYER_VERSION 1u
+#define FC_LAYER_VERSION 2u
+/** The oldest version that is read. */
+#define FC_LAYER_VERSION_MIN 1u
 /** Alignment of extents in the pack, and granularity of holes. */
 #define FC_LAYER_BLOCK 4096u
 /** "No inode", "no string". */
@@ -48,9 +53,9 @@ enum {
 struct fc_layer_header {
     char magic[8];
     uint32_t version;
-    uint32_t header_size;     /* of this struct */
-    uint8_t diffid[32];       /* sha256 of the uncompressed tar */
-    uint8_t pack_digest[32];  /* sha256 of the pack file */
+    uint32_t header_size;    /* of this struct */
+    uint8_t diffid[32];      /* sha256 of the uncompressed tar */
+    uint8_t pack_digest[32]; /* of the pack file: XXH3-128 (canonical form, 16 bytes) and 16 zeros; version 1: sha256 */
     uint8_t index_digest[32]; /* sha256 of the index with these 32 bytes zero */
     uint64_t index_size, pack_size, tar_size, data_size;
     uint64_t nodes, inodes, extents, xattrs, strings; /* offsets of the tables */

@@ -156,17 +156,18 @@ static int verify_index(const struct fc_layer *l, struct fc_hasher *hasher, stru
     return 0;
 }
 
-static int verify_pack(const struct fc_layer *l, struct fc_hasher *hasher, struct fc_progress *progress,
-                       struct fc_error *err)
+static int verify_pack(const struct fc_layer *l, struct fc_progress *progress, struct fc_error *err)
 {
     enum { CHUNK = 1 << 20 };
     fc_auto(fc_free) char *buffer = malloc(CHUNK);
+    fc_auto(fc_hasher_free) struct fc_hasher *hasher =
+        l->view.header->version == 1 ? fc_hasher_new() : fc_hasher_new_fast();
     struct fc_digest digest;
     uint64_t at = 0;
     ssize_t n;
     int r = 0;
 
-    if (!buffer)
+    if (!buffer || !hasher)
         return fc_fail(err, ENOMEM, "out of memory");
     while ((n = fc_pread_full(l->view.pack_fd, buffer, CHUNK, at)) > 0 && r == 0) {
         r = fc_hasher_add(hasher, buffer, (size_t)n);
@@ -202,7 +203,7 @@ int fc_layer_verify(struct fc_layer *layer, struct fc_progress *progress, struct
     if (r == 0)
         r = verify_index(layer, hasher, err);
     if (r == 0)
-        r = verify_pack(layer, hasher, progress, err);
+        r = verify_pack(layer, progress, err);
     if (progress && progress->end)
         progress->end(progress, r == 0);
     return r;

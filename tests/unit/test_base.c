@@ -145,6 +145,26 @@ static void digest_matches_the_standard_vector(void **state)
     assert_int_equal(fc_digest_parse("sha256:12", &again), -EINVAL);
 }
 
+/* What xxhsum -H2 prints. */
+static void fast_digest_matches_xxhsum(void **state)
+{
+    static const char *const cases[][2] = {{"", "99aa06d3014798d86001c324468d497f"},
+                                           {"abc", "06b05ab6733a618578af5f94892f3950"}};
+    struct fc_hasher *h = fc_hasher_new_fast();
+    struct fc_digest d;
+    char text[FC_DIGEST_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < FC_LENGTH(cases); i++) {
+        for (const char *p = cases[i][0]; *p; p++)
+            assert_int_equal(fc_hasher_add(h, p, 1), 0);
+        assert_int_equal(fc_hasher_finish(h, &d), 0);
+        assert_memory_equal(fc_digest_format(&d, text) + 7, cases[i][1], 32);
+        assert_string_equal(text + 7 + 32, "00000000000000000000000000000000");
+    }
+    fc_hasher_free(h);
+}
+
 static void atomic_file_appears_whole_or_not(void **state)
 {
     struct fc_atomic a = {0};
@@ -347,6 +367,7 @@ int main(void)
         cmocka_unit_test(hash_has_a_secret_that_stays),
         cmocka_unit_test(arena_keeps_small_and_large_pieces),
         cmocka_unit_test(digest_matches_the_standard_vector),
+        cmocka_unit_test(fast_digest_matches_xxhsum),
         cmocka_unit_test(atomic_file_appears_whole_or_not),
         cmocka_unit_test(atomic_file_has_the_right_mode),
         cmocka_unit_test(atomic_file_in_a_missing_folder_fails_with_words),

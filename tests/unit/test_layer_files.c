@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/digest.h"
 #include "unit/layer_helper.h"
 
 static char *layer_file(unsigned char id, const char *name)
@@ -230,6 +231,100 @@ static void damage_anywhere_is_noticed(void **state)
     assert_int_equal(use_layer(id), 0);
 }
 
+/* Make the layer's index one of @version, with @pack_digest, and its own digest right. */
+static void rewrite_header(const char *path, uint32_t version, const struct fc_digest *pack_digest)
+{
+    fc_auto(fc_buf_release) struct fc_buf index = {0};
+    struct fc_layer_header *h;
+    struct fc_digest d;
+
+    assert_int_equal(fc_read_file(AT_FDCWD, path, 1 << 20, &index), 0);
+    h = (struct fc_layer_header *)(void *)index.data;
+    h->version = version;
+    memcpy(h->pack_digest, pack_digest->bytes, sizeof(h->pack_digest));
+    memset(h->index_digest, 0, sizeof(h->index_digest));
+    assert_int_equal(fc_digest_of(index.data, index.len, &d), 0);
+    memcpy(h->index_digest, d.bytes, sizeof(h->index_digest));
+    overwrite(path, &index);
+}
+
+/* Layers of the first format, whose pack is named by a sha256, stay good, and their damage is noticed. */
+static void first_format_is_read(void **state)
+{
+    fc_auto(fc_layer_unref) struct fc_layer *l = NULL;
+    fc_auto(fc_buf_release) struct fc_buf pack = {0};
+    unsigned char id = next_id++;
+    char *index_path = layer_file(id, "/index"), *pack_path = layer_file(id, "/pack");
+    struct fc_error err = {0};
+    struct fc_digest fast, sha;
+
+    (void)state;
+    BUILD(id, some_steps, &l);
+    assert_int_equal(fc_layer_view(l)->header->version, 2);
+    memcpy(fast.bytes, fc_layer_view(l)->header->pack_digest, sizeof(fast.bytes));
+    assert_int_equal(fc_read_file(AT_FDCWD, pack_path, 1 << 20, &pack), 0);
+    assert_int_equal(fc_digest_of(pack.data, pack.len, &sha), 0);
+    rewrite_header(index_path, 1, &sha);
+    assert_int_equal(use_layer(id), 0);
+    rewrite_header(index_path, 1, &fast);
+    assert_int_equal(use_layer(id), -EBADMSG);
+    rewrite_header(index_path, 2, &sha);
+    assert_int_equal(use_layer(id), -EBADMSG);
+    rewrite_header(index_path, 3, &fast);
+    assert_int_equal(use_layer(id), -EBADMSG);
+    rewrite_header(index_path, 1, &sha);
+    pack.data[0] ^= 1;
+    overwrite(pack_path, &pack);
+    assert_int_equal(use_layer(id), -EBADMSG);
+    free(index_path);
+    free(pack_path);
+}
+
+/* Blocks of every size, gathered or written from where they are, end up in order; holes stay holes. */
+static void blocks_of_all_sizes_come_back(void **state)
+{
+    static const uint32_t sizes[] = {1, 4095, 65535, 65536, 3, 300000, 262144, 1, 65537, 131072, 8191, 1000000, 4096};
+    static unsigned char bytes[2000000];
+    fc_auto(fc_layer_unref) struct fc_layer *l = NULL;
+    const struct fc_layer_view *v;
+    struct fc_block blocks[FC_LENGTH(sizes) + 1] = {0};
+    struct fc_error err = {0};
+    uint64_t at = 0;
+    unsigned char id = next_id++;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(i * 2654435761u >> 13);
+    for (size_t i = 0; i < FC_LENGTH(sizes); i++) {
+        blocks[i] = (struct fc_block){.data = bytes + at, .size = sizes[i], .offset = at};
+        at += sizes[i] + (i == 5 ? 40960 : 0); /* a hole behind the sixth */
+    }
+    {
+        const struct step steps[] = {FILE_("a", "small"), FILE_("f", NULL, .blocks = blocks, .size = at),
+                                     FILE_("z", "small, too"), FILE_("g", NULL, .blocks = blocks, .size = at)};
+
+        BUILD(id, steps, &l);
+    }
+    v = fc_layer_view(l);
+    for (uint32_t i = 0; i < v->header->n_inodes; i++) {
+        const struct fc_layer_inode *inode = &v->inodes[i];
+
+        if (inode->size != at)
+            continue;
+        assert_int_equal(inode->n_extents, 2);
+        for (size_t k = 0; k < FC_LENGTH(sizes); k++) {
+            const struct fc_layer_extent *e = &v->extents[inode->first_extent + (k > 5)];
+            unsigned char *back = malloc(sizes[k]);
+
+            assert_int_equal(fc_pread_full(v->pack_fd, back, sizes[k], e->pack_offset + blocks[k].offset - e->offset),
+                             sizes[k]);
+            assert_memory_equal(back, blocks[k].data, sizes[k]);
+            free(back);
+        }
+    }
+    assert_int_equal(fc_layer_verify(l, NULL, &err), 0);
+}
+
 static void damaged_layer_is_replaced_by_the_next_build(void **state)
 {
     struct fc_layer *l = NULL;
@@ -437,6 +532,8 @@ int main(void)
         cmocka_unit_test(layer_goes_through_its_entry_stream),
         cmocka_unit_test(building_twice_gives_the_same_bytes),
         cmocka_unit_test(damage_anywhere_is_noticed),
+        cmocka_unit_test(first_format_is_read),
+        cmocka_unit_test(blocks_of_all_sizes_come_back),
         cmocka_unit_test(damaged_layer_is_replaced_by_the_next_build),
         cmocka_unit_test(missing_layer_is_enoent),
         cmocka_unit_test(builders_at_once_leave_one_layer),
