@@ -228,7 +228,13 @@ static int join(const struct build *b, const struct fc_record_identity *identity
     return r == 0 ? fc_buf_add(out, &d, sizeof(d)) : r;
 }
 
-/* Remove the oldest of @dir while it has too many: outputs come and go, and nobody says when. */
+/* A name that a record had while it was written; an hour later its writer is dead. */
+static bool is_left(const char *name, const struct stat *st)
+{
+    return name[0] == '.' && S_ISREG(st->st_mode) && time(NULL) - st->st_mtim.tv_sec > 3600;
+}
+
+/* Remove the oldest of @dir while it has too many: outputs come and go, and nobody says when. And what was left. */
 static void thin_out(const char *dir)
 {
     char oldest[NAME_MAX + 1] = "";
@@ -239,7 +245,11 @@ static void thin_out(const char *dir)
     unsigned n = 0;
 
     while (d && (e = readdir(d))) {
-        if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (is_left(e->d_name, &st))
+            unlinkat(dirfd(d), e->d_name, 0);
+        if (e->d_name[0] == '.')
             continue;
         if (n++ == 0 || later(&age, &st.st_mtim)) {
             age = st.st_mtim;

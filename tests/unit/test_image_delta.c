@@ -179,6 +179,35 @@ static void test_same(void **state)
     fc_image_free(image);
 }
 
+/* A folder of records does not grow for ever: the oldest go, and what killed writers left. */
+static void test_thin_out(void **state)
+{
+    struct fc_image *image = make_image(5, 0);
+    struct fc_image_write_options o = {.no_sync = true, .records = "many"};
+    const struct timespec old[2] = {{1000, 0}, {1000, 0}};
+    struct fc_error err = {0};
+    char name[32], *first = NULL;
+
+    (void)state;
+    for (int i = 0; i < 70; i++) {
+        snprintf(name, sizeof(name), "image%d", i);
+        assert_int_equal(fc_image_write(image, name, &o, NULL, &err), 0);
+        if (i == 0) {
+            assert_int_equal(fc_record_path("many", name, &first), 0);
+            assert_int_equal(utimensat(AT_FDCWD, first, old, 0), 0);
+            close(open("many/.left", O_CREAT | O_WRONLY, 0600));
+            close(open("many/.busy", O_CREAT | O_WRONLY, 0600));
+            assert_int_equal(utimensat(AT_FDCWD, "many/.left", old, 0), 0);
+        }
+        assert_int_equal(access(first, F_OK), i < 64 ? 0 : -1);
+        unlink(name);
+    }
+    assert_int_equal(access("many/.left", F_OK), -1);
+    assert_int_equal(access("many/.busy", F_OK), 0);
+    free(first);
+    fc_image_free(image);
+}
+
 /* A record of which any byte is another, or which is cut anywhere, is none. */
 static void test_damage(void **state)
 {
@@ -217,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_same),
+        cmocka_unit_test(test_thin_out),
         cmocka_unit_test(test_damage),
     };
     int r;
