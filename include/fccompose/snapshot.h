@@ -52,9 +52,10 @@ struct fc_snap_extent {
 
 /** Where extents live. */
 struct fc_snap_source {
-    int fd;                /**< open for reading until the snapshot is freed; do not move its file offset */
-    uint32_t layer;        /**< stack position of the layer whose pack this is; FC_TREE_NONE: edits, or an image */
-    struct fc_digest pack; /**< digest of the pack, which never changes; all zero for edits and images, which do */
+    int fd;         /**< open for reading until the snapshot is freed; do not move its file offset */
+    uint32_t layer; /**< stack position of the layer whose pack this is; FC_TREE_NONE: edits, or an image */
+    struct fc_digest
+        pack; /**< names the bytes of the pack, which never change; all zero for edits and images, which do */
 };
 
 /**
