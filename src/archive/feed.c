@@ -90,6 +90,8 @@ ssize_t fc_feed_next(struct fc_feed *f, const void **ret_data, struct fc_error *
     return fc_ahead_next(f->ahead, ret_data, err);
 }
 
+bool fc_feed_ready(struct fc_feed *f) { return fc_ahead_ready(f->ahead); }
+
 uint64_t fc_feed_done(const struct fc_feed *f) { return atomic_load_explicit(&f->done, memory_order_relaxed); }
 
 int fc_feed_digest(struct fc_feed *f, struct fc_digest *ret, struct fc_error *err)

@@ -3,6 +3,8 @@
 #ifndef FC_ARCHIVE_FEED_H
 #define FC_ARCHIVE_FEED_H
 
+#include <stdbool.h>
+
 #include "archive/archive.h"
 
 /** A source with a thread that reads it ahead. */
@@ -14,6 +16,8 @@ int fc_feed_new(struct fc_byte_source *source, struct fc_feed **ret, struct fc_e
 const uint8_t *fc_feed_head(const struct fc_feed *f, size_t *ret_size);
 /** Borrow the next piece, until the next call. Returns its size, 0 at the end, or -errno with words. One thread at a time. */
 ssize_t fc_feed_next(struct fc_feed *f, const void **ret_data, struct fc_error *err);
+/** Whether fc_feed_next() would return without waiting for the source. Its thread. */
+bool fc_feed_ready(struct fc_feed *f);
 /** Bytes read so far. Any thread. */
 uint64_t fc_feed_done(const struct fc_feed *f);
 /** After fc_feed_next() returned 0: the digest of all bytes. Once. Returns 0 or -EIO with words. */

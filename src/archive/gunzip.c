@@ -132,8 +132,12 @@ static ssize_t gunzip_read(struct fc_unpack *base, void *buffer, size_t size, st
     g->engine->out = buffer;
     g->engine->out_size = size;
     while (!g->end && !g->code && g->engine->out_size > 0) {
-        int r = g->in_member ? more(g, err) : next_member(g, err);
+        int r;
 
+        /* What there is goes out before we wait: a pipe's writer may be waiting for what is said of it. */
+        if (g->in_size == 0 && g->engine->out_size < size && !fc_feed_ready(g->feed))
+            break;
+        r = g->in_member ? more(g, err) : next_member(g, err);
         if (r < 0)
             return r;
     }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One gzip member at a time, by zlib or by isa-l: the same bytes and the same failures. Private to archive/. */
+/*
+ * One gzip member at a time, by zlib or by isa-l: the same bytes and the same failures. Of damaged data isa-l may give out
+ * more before it notices: it begins blocks with incomplete codes, which zlib refuses. Private to archive/.
+ */
 #ifndef FC_ARCHIVE_INFLATE_H
 #define FC_ARCHIVE_INFLATE_H
 

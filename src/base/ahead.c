@@ -204,6 +204,16 @@ ssize_t fc_ahead_next(struct fc_ahead *a, const void **ret_data, struct fc_error
     return r;
 }
 
+bool fc_ahead_ready(struct fc_ahead *a)
+{
+    bool ready;
+
+    pthread_mutex_lock(&a->lock);
+    ready = a->cancelled || a->made > a->taken + a->held || all_over(a);
+    pthread_mutex_unlock(&a->lock);
+    return ready;
+}
+
 void fc_ahead_cancel(struct fc_ahead *a)
 {
     pthread_mutex_lock(&a->lock);

@@ -3,6 +3,7 @@
 #ifndef FC_BASE_AHEAD_H
 #define FC_BASE_AHEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -51,6 +52,9 @@ int fc_ahead_new(fc_ahead_fill fill, void *arg, const struct fc_ahead_options *o
  * after everything it had filled; or -ECANCELED. The last three for good. For one thread at a time.
  */
 ssize_t fc_ahead_next(struct fc_ahead *a, const void **ret_data, struct fc_error *err);
+
+/** Whether fc_ahead_next() would return without waiting for the producer. The reader's thread. */
+bool fc_ahead_ready(struct fc_ahead *a);
 
 /** Stop: the producer fills no further buffer, and a reader that waits gets -ECANCELED. Any thread. */
 void fc_ahead_cancel(struct fc_ahead *a);

@@ -26,6 +26,11 @@ teardown() { leave_workdir; }
         fccompose freeze -q -l "$f" "image-$f" || { echo "$f"; return 1; }
         cmp image-plain.tar "image-$f"
     done
+    for f in a.zip members.dat; do
+        FCCOMPOSE_INFLATE=zlib FCCOMPOSE_CACHE=$PWD/other fccompose freeze -q -l "$f" image-zlib
+        cmp image-plain.tar image-zlib
+        rm -r other
+    done
     [ "$(find cache/layers -mindepth 1 -maxdepth 1 -name '[0-9a-f]*' | wc -l)" -eq 1 ]
 }
 
@@ -107,6 +112,7 @@ bad() {
     bad cut.tar
     gzip -c plain.tar | head -c 300 >cut.tar.gz
     bad cut.tar.gz
+    FCCOMPOSE_INFLATE=zlib bad cut.tar.gz
     bad no-such-file.tar
 }
 

@@ -28,12 +28,16 @@ static void run_engine(const char *engine, const void *data, size_t size, size_t
     unsetenv("FCCOMPOSE_INFLATE");
 }
 
-/* How much an engine gives out before it notices damage is its own affair, and so is the entry that is then under way. */
-static const char *without_place(const char *words)
+/*
+ * The same words, but for two things that are an engine's own affair: how much it gives out before it notices damage, and so
+ * the entry that is then under way; and that isa-l begins a block whose incomplete codes zlib refuses, so that the tar
+ * reader may see nonsense, and say so, before isa-l does.
+ */
+static bool same_words(const char *a, const char *b)
 {
-    const char *p = strstr(words, "damaged gzip data");
+    const char *p = strstr(a, "damaged gzip data"), *q = strstr(b, "damaged gzip data");
 
-    return p ? p : words;
+    return p && q ? strcmp(p, q) == 0 : (p || strcmp(a, b) == 0);
 }
 
 /* Both engines, the same outcome. Where there is but one engine it is compared with itself. Returns the code. */
@@ -44,7 +48,7 @@ static int both(const void *data, size_t size, size_t step, const char *part)
 
     run_engine("zlib", data, size, step, &a);
     run_engine("", data, size, step, &b);
-    if (a.r != b.r || strcmp(without_place(a.err.msg), without_place(b.err.msg)) != 0)
+    if (a.r != b.r || !same_words(a.err.msg, b.err.msg))
         fail_msg("zlib: %d \"%s\", the other: %d \"%s\"", a.r, a.err.msg, b.r, b.err.msg);
     if (a.r == 0) {
         assert_string_equal(a.out.data, b.out.data);
@@ -65,8 +69,8 @@ static int both(const void *data, size_t size, size_t step, const char *part)
 /* A tar with text, noise and zeros in it: stored, fixed and dynamic blocks. */
 static void make_tar(struct fc_buf *ret)
 {
-    sh("seq 1 9000 > text; head -c 70000 /dev/urandom > noise; head -c 50000 /dev/zero > zeros; tar -cf t.tar text "
-       "noise zeros");
+    sh("seq 1 9000 > text; seq 1 25000 | bzip2 -9 > noise; head -c 50000 /dev/zero > zeros; "
+       "tar --mtime=@7 --owner=0 --group=0 --mode=644 -cf t.tar text noise zeros");
     assert_int_equal(fc_read_file(AT_FDCWD, "t.tar", 1 << 20, ret), 0);
 }
 

@@ -202,7 +202,10 @@ static void test_chain_is_cancelled_from_below(void **state)
     assert_int_equal(write(fds[1], "abc", 3), 3);
     assert_int_equal(fc_ahead_next(upper, &data, &err), 3);
     assert_memory_equal(data, "abc", 3);
+    assert_false(fc_ahead_ready(upper));
     fc_ahead_cancel(u.lower);
+    while (!fc_ahead_ready(upper))
+        usleep(1000);
     assert_int_equal(fc_ahead_next(upper, &data, &err), -ECANCELED);
     fc_ahead_free(upper);
     close(fds[1]); /* which is what lets go of the lower one's producer */

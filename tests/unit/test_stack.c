@@ -218,6 +218,35 @@ static void pipe_is_imported_in_one_pass(void **state)
     assert_memory_equal(fc_layer_diffid(a), fc_layer_diffid(b), 32);
 }
 
+/* What is no tar is refused at once, and not when the writer at the other end is done: it may never be. */
+static void pipe_that_stays_open_is_let_go(void **state)
+{
+    struct fc_layer *l = NULL;
+    struct fc_error err = {0};
+    int keep = dup(0), fds[2];
+
+    (void)state;
+    run("seq 1 500 > junk && gzip -kf junk");
+    for (int zipped = 0; zipped < 2; zipped++) {
+        assert_int_equal(pipe(fds), 0);
+        {
+            fc_auto(fc_buf_release) struct fc_buf bytes = {0};
+
+            assert_int_equal(fc_read_file(AT_FDCWD, zipped ? "junk.gz" : "junk", 1 << 20, &bytes), 0);
+            assert_int_equal(fc_write_full(fds[1], bytes.data, bytes.len), 0);
+        }
+        dup2(fds[0], 0);
+        alarm(60);
+        assert_int_equal(fc_stack_import(cache, "-", NULL, &l, NULL, &err), -EBADMSG);
+        alarm(0);
+        assert_non_null(strstr(err.msg, "this is not a tar archive"));
+        close(fds[0]);
+        close(fds[1]);
+    }
+    dup2(keep, 0);
+    close(keep);
+}
+
 static void busybox_is_deterministic_and_has_an_init(void **state)
 {
     fc_auto(fc_layer_unref) struct fc_layer *a = NULL, *b = NULL;
@@ -262,6 +291,7 @@ int main(void)
         cmocka_unit_test(folder_is_named_by_a_tar_that_gives_the_same_layer),
         cmocka_unit_test(folder_without_dir_is_explained),
         cmocka_unit_test(pipe_is_imported_in_one_pass),
+        cmocka_unit_test(pipe_that_stays_open_is_let_go),
         cmocka_unit_test(busybox_is_deterministic_and_has_an_init),
     };
 
