@@ -77,8 +77,12 @@ freeze() { fccompose freeze -q -l t.tar "$@"; }
         "--free 12M --inline-data" "--free 12M --inline-data --inode-size 1024 --profile 6.18" "--size 300M --profile compat"; do
         # shellcheck disable=SC2086
         freeze $options o.ext4
+        # Linux 6.18 now and then answers ERANGE to an append to an inline file that it has just made itself, when delayed
+        # allocation writes it out meanwhile (6 of 16 runs; 0 of 16 without delayed allocation).
+        how=loop
+        [[ $options != *--inline-data* ]] || how=loop,nodelalloc
         for _ in 1 2; do
-            mount -o loop o.ext4 mnt
+            mount -o "$how" o.ext4 mnt
             "$LIB/guest-churn" mnt $((++seed)) 3000
             settle
             fsck_clean o.ext4
