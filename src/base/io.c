@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -74,6 +76,13 @@ int fc_pwrite_full(int fd, const void *buffer, size_t size, uint64_t offset)
 ssize_t fc_read_full(int fd, void *buffer, size_t size) { return read_whole(fd, buffer, size, HERE); }
 
 int fc_write_full(int fd, const void *buffer, size_t size) { return write_whole(fd, buffer, size, HERE); }
+
+bool fc_gains_by_allocating(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+}
 
 int fc_writev_full(int fd, struct iovec *pieces, int n)
 {

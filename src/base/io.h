@@ -23,6 +23,11 @@ ssize_t fc_read_full(int fd, void *buffer, size_t size);
 int fc_write_full(int fd, const void *buffer, size_t size);
 /** Write all of the @n pieces (at most 1024) at the current position; @pieces is used up. Returns 0 or -errno. */
 int fc_writev_full(int fd, struct iovec *pieces, int n);
+/**
+ * Whether to give @fd its blocks before they are written. ext4 takes written bytes much faster then (0.6 s for 2.7 GB, not
+ * 1.0): one call places a long run, where otherwise each folio reserves its own. XFS and btrfs gain nothing.
+ */
+bool fc_gains_by_allocating(int fd);
 /** Copy @size bytes between files at given offsets: copy_file_range where it works, else through memory. Returns 0 or -errno; -ENODATA if the source is short. */
 int fc_copy_range(int src_fd, uint64_t src_offset, int dst_fd, uint64_t dst_offset, uint64_t size);
 /** Append a whole file (at most @max bytes, else -EFBIG) to @ret. @dirfd may be AT_FDCWD. Returns 0 or -errno. */

@@ -17,6 +17,7 @@ struct fc_pack {
     struct fc_hasher *hasher;
     char *buffer;
     size_t used;
+    uint64_t allocated;      /**< the file has blocks up to here; UINT64_MAX: it gets them as they are written */
     uint64_t size;           /**< bytes given so far, those in the buffer included */
     uint64_t written, begun; /**< of them in the file; those that the disk was told to begin with */
     struct fc_layer_extent *extents;
