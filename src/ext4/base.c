@@ -96,7 +96,6 @@ int fc_ext4_number_edited(struct fc_ext4_planner *p)
     for (size_t i = 0; i < base->n_ea_values; i++) /* theirs as long as there is an attribute of that value */
         fc_ext4_set_bits(p->ino_used, base->ea_values[i].ino, (uint64_t)base->ea_values[i].ino + 1);
     p->last_ino = FC_EXT4_FIRST_INO + fc_ext4_has_orphan_file(p);
-    p->next_ino = FC_EXT4_FIRST_INO + 1 + fc_ext4_has_orphan_file(p);
     for (size_t k = FC_EXT4_NODE_TREE; k < p->n_nodes; k++) {
         if (p->nodes[k].base == FC_TREE_NONE)
             p->nodes[k].ino = fc_ext4_take_ino(p);
