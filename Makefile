@@ -13,7 +13,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 include src/deps.mk
 
-PKGS := fuse3 ext2fs libarchive zlib sqlite3 jansson libcrypto libselinux libxxhash
+PKGS := fuse3 ext2fs libarchive zlib sqlite3 jansson libcrypto libselinux libxxhash libcurl
 # Nice to have: isa-l inflates gzip in half the time of zlib. ISAL= leaves it out.
 ifeq ($(origin ISAL),undefined)
 ISAL := $(shell pkg-config --exists libisal && echo libisal)

@@ -3,6 +3,8 @@
 # uses_MODULE: modules whose headers it may include. foreign_MODULE: libraries whose headers it may include.
 uses_base :=
 foreign_base := openssl xxhash
+uses_fetch := base
+foreign_fetch := curl
 uses_entry := base
 foreign_entry :=
 uses_archive := base entry
@@ -33,4 +35,4 @@ uses_cli := base entry archive layer stack tree edit live fuse image label ext4 
 foreign_cli := jansson
 
 # Lowest first: the order in which the modules stand in src/README.md.
-MODULES := base entry archive layer stack tree edit live image fuse label ext4 export workspace cli
+MODULES := base fetch entry archive layer stack tree edit live image fuse label ext4 export workspace cli

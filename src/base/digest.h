@@ -7,6 +7,8 @@
 
 #include <fccompose/layer.h>
 
+#include "base/sum.h"
+
 /** A running digest. */
 struct fc_hasher;
 
@@ -17,10 +19,14 @@ struct fc_hasher *fc_hasher_new(void);
  * that fit. Its digest is the canonical form, 16 bytes, and 16 zeros. Returns NULL when out of memory.
  */
 struct fc_hasher *fc_hasher_new_fast(void);
+/** Start a SHA-512, which fc_hasher_finish_sum() finishes. Returns NULL when out of memory. */
+struct fc_hasher *fc_hasher_new_sha512(void);
 /** Feed @size bytes. Returns 0 or -EIO when the library fails. */
 int fc_hasher_add(struct fc_hasher *h, const void *data, size_t size);
-/** Finish and start over. Returns 0 or -EIO. */
+/** Finish and start over. Not for a SHA-512. Returns 0 or -EIO. */
 int fc_hasher_finish(struct fc_hasher *h, struct fc_digest *ret);
+/** The same for a SHA-256 or SHA-512, as what it is. */
+int fc_hasher_finish_sum(struct fc_hasher *h, struct fc_sum *ret);
 /** Free. NULL is allowed. */
 void fc_hasher_free(struct fc_hasher *h);
 /** One-shot. Returns 0 or -EIO. */

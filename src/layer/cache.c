@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,46 +12,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dirs.h"
 #include "base/io.h"
 #include "base/log.h"
 
 #define TEMP_PREFIX ".tmp-"
-
-static const char *set_variable(const char *name)
-{
-    const char *value = getenv(name);
-
-    return value && *value ? value : NULL;
-}
 
 static char *join(const char *dir, const char *name)
 {
     char *path = NULL;
 
     return asprintf(&path, "%s/%s", dir, name) < 0 ? NULL : path;
-}
-
-/* Where the cache is by default. */
-static int default_path(char **ret_path, struct fc_error *err)
-{
-    const char *own = set_variable("FCCOMPOSE_CACHE"), *xdg = set_variable("XDG_CACHE_HOME"), *home;
-    const struct passwd *user;
-
-    if (own) {
-        *ret_path = fc_abspath(own);
-    } else if (xdg && xdg[0] == '/') { /* the base directory specification: relative ones are to be ignored */
-        *ret_path = join(xdg, "fccompose");
-    } else {
-        home = set_variable("HOME");
-        if (!home) {
-            user = getpwuid(getuid());
-            home = user ? user->pw_dir : NULL;
-        }
-        if (!home || home[0] != '/')
-            return fc_fail(err, ENOENT, "cannot tell where the cache is: set FCCOMPOSE_CACHE or HOME");
-        *ret_path = join(home, ".cache/fccompose");
-    }
-    return *ret_path ? 0 : fc_fail(err, ENOMEM, "out of memory");
 }
 
 static int lock_path(const struct fc_cache *cache, int operation)
@@ -124,7 +94,7 @@ int fc_cache_open(const char *path, struct fc_cache **ret_cache, struct fc_error
     if (path)
         cache->dir = fc_abspath(path);
     else
-        r = default_path(&cache->dir, err);
+        r = fc_dir_cache(&cache->dir, err);
     if (r < 0)
         return r;
     if (cache->dir) {
