@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,13 +16,22 @@
 
 enum { OUTPUT_MAX = 1 << 20 };
 
+/* The child's standard streams, besides the one that its output goes to. */
+struct streams {
+    int input_fd;    /* -1: ours */
+    bool errors_too; /* what it says on stderr belongs to the output */
+};
+
 /* In the child: become @argv or write errno into @status_fd, which closes by itself when the exec succeeds. */
-static void __attribute__((noreturn)) become(const char *const argv[], int output_fd, int status_fd)
+static void __attribute__((noreturn))
+become(const char *const argv[], const struct streams *s, int output_fd, int status_fd)
 {
     char **args = NULL;
     int code;
 
-    if (output_fd >= 0 && (dup2(output_fd, 1) < 0 || dup2(output_fd, 2) < 0))
+    if (output_fd >= 0 && (dup2(output_fd, 1) < 0 || (s->errors_too && dup2(output_fd, 2) < 0)))
+        _exit(127);
+    if (s->input_fd >= 0 && dup2(s->input_fd, 0) < 0)
         _exit(127);
     memcpy(&args, &argv, sizeof(args)); /* execvp takes them non-const for history's sake */
     execvp(args[0], args);
@@ -50,7 +61,7 @@ static int wait_for(pid_t pid)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int fc_child_run(const char *const argv[], struct fc_buf *ret_output, struct fc_error *err)
+static int run(const char *const argv[], const struct streams *s, struct fc_buf *ret_output, struct fc_error *err)
 {
     int status_pipe[2] = {-1, -1}, output_pipe[2] = {-1, -1}, code = 0, r;
     pid_t pid;
@@ -65,7 +76,7 @@ int fc_child_run(const char *const argv[], struct fc_buf *ret_output, struct fc_
     }
     pid = fork();
     if (pid == 0)
-        become(argv, output_pipe[1], status_pipe[1]);
+        become(argv, s, output_pipe[1], status_pipe[1]);
     r = pid < 0 ? -errno : 0;
     close(status_pipe[1]);
     if (ret_output)
@@ -83,6 +94,23 @@ int fc_child_run(const char *const argv[], struct fc_buf *ret_output, struct fc_
     if (ret_output)
         close(output_pipe[0]);
     return r < 0 ? fc_fail_errno(err, -r, "cannot run %s", argv[0]) : r;
+}
+
+int fc_child_run(const char *const argv[], struct fc_buf *ret_output, struct fc_error *err)
+{
+    return run(argv, &(struct streams){.input_fd = -1, .errors_too = true}, ret_output, err);
+}
+
+int fc_child_ask(const char *const argv[], const void *input, size_t size, struct fc_buf *ret_output,
+                 struct fc_error *err)
+{
+    /* A file in memory, not a pipe: nobody waits for the other. */
+    fc_auto(fc_close) int fd = memfd_create("input", MFD_CLOEXEC);
+    int r = fd < 0 ? -errno : fc_pwrite_full(fd, input, size, 0);
+
+    if (r < 0)
+        return fc_fail_errno(err, -r, "cannot run %s", argv[0]);
+    return run(argv, &(struct streams){.input_fd = fd}, ret_output, err);
 }
 
 pid_t fc_child_background(int log_fd, int *ret_ready_fd, struct fc_error *err)

@@ -18,6 +18,13 @@
 int fc_child_run(const char *const argv[], struct fc_buf *ret_output, struct fc_error *err);
 
 /**
+ * Run @argv with the @size bytes @input on its standard input; what it writes to its standard output is appended to
+ * @ret_output (at most 1 MiB kept), its standard error is ours. Returns as fc_child_run() does.
+ */
+int fc_child_ask(const char *const argv[], const void *input, size_t size, struct fc_buf *ret_output,
+                 struct fc_error *err);
+
+/**
  * Go on in the background: fork, new session, standard streams to /dev/null (stderr to @log_fd if >= 0).
  *
  * In the parent returns the child's pid and sets *ret_ready_fd to a pipe from which fc_child_wait_ready() reads. In the

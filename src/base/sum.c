@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 static const struct {
     const char *prefix;
     size_t size;
@@ -61,4 +63,16 @@ int fc_sum_parse(const char *text, struct fc_sum *ret)
 bool fc_sum_equal(const struct fc_sum *a, const struct fc_sum *b)
 {
     return a->kind != FC_SUM_NONE && a->kind == b->kind && memcmp(a->bytes, b->bytes, kinds[a->kind].size) == 0;
+}
+
+int fc_sum_of(enum fc_sum_kind kind, const void *data, size_t size, struct fc_sum *ret)
+{
+    struct fc_sum sum = {.kind = kind};
+
+    if (kind == FC_SUM_NONE)
+        return -EINVAL;
+    if (EVP_Digest(data, size, sum.bytes, NULL, kind == FC_SUM_SHA256 ? EVP_sha256() : EVP_sha512(), NULL) != 1)
+        return -EIO;
+    *ret = sum;
+    return 0;
 }

@@ -26,4 +26,7 @@ int fc_sum_parse(const char *text, struct fc_sum *ret);
 /** Whether they are the same, and not none. */
 bool fc_sum_equal(const struct fc_sum *a, const struct fc_sum *b);
 
+/** The digest of @size bytes. Returns 0, or -EIO when the library fails, -EINVAL for no kind. */
+int fc_sum_of(enum fc_sum_kind kind, const void *data, size_t size, struct fc_sum *ret);
+
 #endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Images and where their blobs are: a registry, an image layout, an archive. */
+#ifndef FC_OCI_IMAGE_H
+#define FC_OCI_IMAGE_H
+
+#include "base/buf.h"
+#include "oci/oci.h"
+
+struct fc_fetcher;
+struct fc_fetch;
+
+/** The bytes of a blob: exactly one of the two is there. */
+struct fc_oci_blob {
+    int fd;                 /**< a file that holds it and nothing else, from its beginning; -1: none */
+    struct fc_fetch *fetch; /**< a download under way that checks length and digest itself; NULL: none */
+};
+
+/** Where blobs are. An implementation embeds this as its first member. One thread at a time. */
+struct fc_oci_source {
+    /**
+     * Put the document that everything begins with into @ret (empty before), and what it was served as into *ret_type
+     * (borrowed from the source; NULL: nobody said). Returns 0 or -errno with words.
+     */
+    int (*root)(struct fc_oci_source *s, struct fc_buf *ret, const char **ret_type, struct fc_error *err);
+    /** Put a document (its length is at most FC_OCI_DOCUMENT_MAX) into @ret (empty before); the caller checks it. */
+    int (*document)(struct fc_oci_source *s, const struct fc_oci_descriptor *d, struct fc_buf *ret,
+                    struct fc_error *err);
+    /** Open a layer. Its length is right, its digest may yet prove wrong. -ENOENT if it is not there. */
+    int (*open)(struct fc_oci_source *s, const struct fc_oci_descriptor *d, struct fc_oci_blob *ret,
+                struct fc_error *err);
+    void (*free)(struct fc_oci_source *s);
+    const char *label; /**< names it in messages; of the source */
+};
+
+/** Free. NULL is allowed. */
+static inline void fc_oci_source_free(struct fc_oci_source *s)
+{
+    if (s)
+        s->free(s);
+}
+
+/** Which of the images in a source. All zero: the one that there is, for a Linux guest of this machine's kind. */
+struct fc_oci_choice {
+    const char *tag;    /**< of the outermost index (org.opencontainers.image.ref.name); NULL: any */
+    const char *digest; /**< of a manifest or index in it; NULL: any. Wins over @tag */
+    const char
+        *platform; /**< as fc_oci_platform_parse() reads it; NULL: this machine's, but the only one there is will do */
+};
+
+/** One image: its manifest, its configuration, both as they came and checked. */
+struct fc_oci_image {
+    struct fc_oci_descriptor manifest; /**< of the manifest; strings belong to the image */
+    char *index;                       /**< digest of the index that listed it, NULL if none did */
+    char *digest;                      /**< of the manifest */
+    struct fc_oci_document document;
+    struct fc_oci_config config;
+    struct fc_buf manifest_bytes, config_bytes;
+};
+
+/**
+ * Find an image: through indexes, by tag and platform, to manifest and configuration. The number of layers and of diffIDs
+ * agree afterwards, and each layer is of a kind that can be read.
+ *
+ * Returns 0 and fills *ret; -ENOENT with what there is instead; -ENOTUNIQ with the choice; -EBADMSG when something is not
+ * what its digest, length or media type say; -EOPNOTSUPP for what is no image of a root filesystem; -errno with words.
+ */
+int fc_oci_resolve(struct fc_oci_source *source, const struct fc_oci_choice *choice, struct fc_oci_image *ret,
+                   struct fc_error *err);
+/** Free what is in it. All zero is allowed. */
+void fc_oci_image_release(struct fc_oci_image *image);
+static inline void fc_oci_image_release_auto(struct fc_oci_image *image) { fc_oci_image_release(image); }
+
+/**
+ * An image layout: a folder with "oci-layout", "index.json" and "blobs/". @label names it in messages (copied).
+ * Returns 0 and sets *ret; -ENOENT, -EBADMSG when it is none, -errno, with words.
+ */
+int fc_oci_layout_open(const char *dir, const char *label, struct fc_oci_source **ret, struct fc_error *err);
+
+FC_DEFINE_AUTO(struct fc_oci_source *, fc_oci_source_free)
+
+#endif
