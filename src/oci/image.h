@@ -6,8 +6,11 @@
 #include "base/buf.h"
 #include "oci/oci.h"
 
-struct fc_fetcher;
+#include <fccompose/progress.h>
+
+struct fc_byte_source;
 struct fc_fetch;
+struct fc_fetcher;
 
 /** The bytes of a blob: exactly one of the two is there. */
 struct fc_oci_blob {
@@ -75,6 +78,35 @@ static inline void fc_oci_image_release_auto(struct fc_oci_image *image) { fc_oc
  * Returns 0 and sets *ret; -ENOENT, -EBADMSG when it is none, -errno, with words.
  */
 int fc_oci_layout_open(const char *dir, const char *label, struct fc_oci_source **ret, struct fc_error *err);
+
+/** Which program's archive it is. */
+enum fc_oci_archive_kind {
+    FC_OCI_ARCHIVE_OCI,    /**< an image layout as a tar */
+    FC_OCI_ARCHIVE_DOCKER, /**< docker save; modern ones are both, then index.json counts unless a @ref is given */
+};
+
+/** How to read an archive. */
+struct fc_oci_archive_options {
+    enum fc_oci_archive_kind kind;
+    const char
+        *ref; /**< docker: "name:tag", or "@N"; NULL: the only image. Of an image layout fc_oci_resolve() chooses */
+    struct fc_progress *progress; /**< hears the bytes read; may be NULL */
+};
+
+/**
+ * A tar of images, plain or compressed: all of @bytes is read at once, its blobs go into the layout of @f's cache. @label names
+ * it in messages (copied). Returns 0 and sets *ret; -EBADMSG, -ENOENT, -ENOTUNIQ, -errno with words.
+ */
+int fc_oci_archive_open(struct fc_fetcher *f, struct fc_byte_source *bytes, const char *label,
+                        const struct fc_oci_archive_options *options, struct fc_oci_source **ret, struct fc_error *err);
+
+/**
+ * An image in a registry: @ref as fc_oci_ref_parse() reads it. Nothing is asked yet. @f is borrowed until free; offline it
+ * answers from the cache what was asked for before. @label names it in messages (copied). Returns 0 and sets *ret; -EINVAL;
+ * -errno with words.
+ */
+int fc_oci_registry_open(struct fc_fetcher *f, const char *ref, const char *label, struct fc_oci_source **ret,
+                         struct fc_error *err);
 
 FC_DEFINE_AUTO(struct fc_oci_source *, fc_oci_source_free)
 
