@@ -29,42 +29,53 @@ static void print_directory(const struct fc_tree *tree, uint32_t dir, int depth)
     }
 }
 
-static int import(struct fc_cache *cache, char **names, uint32_t n, struct fc_tree_layer *ret, struct fc_error *err)
+/* Import @n locators and put all of their layers, lowest first, into *ret: an image has several. Returns their number. */
+static int import(struct fc_cache *cache, char **names, int n, struct fc_tree_layer **ret, struct fc_error *err)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        int r = fc_stack_import(cache, names[i], NULL, &ret[i].layer, NULL, err);
+    struct fc_tree_layer *layers = NULL;
+    uint32_t n_layers = 0;
 
+    for (int i = 0; i < n; i++) {
+        struct fc_imported got;
+        int r = fc_stack_import(cache, names[i], NULL, &got, err);
+
+        *ret = layers;
         if (r < 0)
             return r;
+        layers = realloc(layers, (n_layers + got.n_layers) * sizeof(*layers));
+        if (!layers)
+            abort();
+        for (size_t k = 0; k < got.n_layers; k++)
+            layers[n_layers++] = (struct fc_tree_layer){.layer = fc_layer_ref(got.layers[k])};
+        fc_imported_release(&got);
     }
-    return 0;
+    *ret = layers;
+    return (int)n_layers;
 }
 
 int main(int argc, char **argv)
 {
-    uint32_t n = argc > 1 ? (uint32_t)argc - 1 : 0;
-    struct fc_tree_layer *layers = calloc(n + 1, sizeof(*layers));
+    struct fc_tree_layer *layers = NULL;
     struct fc_error err = {0};
     struct fc_cache *cache = NULL;
     struct fc_tree *tree = NULL;
-    int r;
+    int r, n = 0;
 
-    if (!n || !layers) {
+    if (argc < 2) {
         fprintf(stderr, "usage: fold_layers LAYER...   (lowest first)\n");
-        free(layers);
         return 2;
     }
     r = fc_cache_open(NULL, &cache, &err);
     if (r == 0)
-        r = import(cache, argv + 1, n, layers, &err);
-    if (r == 0)
-        r = fc_tree_fold(layers, n, NULL, &tree, &err);
+        r = n = import(cache, argv + 1, argc - 1, &layers, &err);
+    if (r >= 0)
+        r = fc_tree_fold(layers, (uint32_t)n, NULL, &tree, &err);
     if (r == 0)
         print_directory(tree, 0, 0);
     else
         fprintf(stderr, "fold_layers: %s\n", err.msg);
     fc_tree_free(tree);
-    for (uint32_t i = 0; i < n; i++)
+    for (int i = 0; i < n; i++)
         fc_layer_unref(layers[i].layer);
     free(layers);
     fc_cache_free(cache);

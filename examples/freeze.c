@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Make an ext4 image from layers, with no workspace, no mount and no privilege.
+ * Make an ext4 image from a layer, with no workspace, no mount and no privilege.
  *
- *   cc freeze.c -lfccompose -o freeze && ./freeze out.ext4 base.tar.gz app.tar
+ *   cc freeze.c -lfccompose -o freeze && ./freeze out.ext4 base.tar.gz
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,31 +31,32 @@ static int freeze(const struct fc_tree *tree, const char *path, struct fc_error 
 
 int main(int argc, char **argv)
 {
-    uint32_t n = argc > 2 ? (uint32_t)argc - 2 : 0;
-    struct fc_tree_layer *layers = calloc(n + 1, sizeof(*layers));
+    struct fc_imported image = {0};
+    struct fc_tree_layer *layers = NULL;
     struct fc_error err = {0};
     struct fc_cache *cache = NULL;
     struct fc_tree *tree = NULL;
     int r;
 
-    if (!n || !layers) {
-        fprintf(stderr, "usage: freeze OUT.ext4 LAYER...   (lowest first)\n");
-        free(layers);
+    if (argc != 3) {
+        fprintf(stderr, "usage: freeze OUT.ext4 LAYER   (a tar, dir:PATH, oci:PATH...)\n");
         return 2;
     }
     r = fc_cache_open(NULL, &cache, &err);
-    for (uint32_t i = 0; r == 0 && i < n; i++)
-        r = fc_stack_import(cache, argv[i + 2], NULL, &layers[i].layer, NULL, &err);
     if (r == 0)
-        r = fc_tree_fold(layers, n, NULL, &tree, &err);
+        r = fc_stack_import(cache, argv[2], NULL, &image, &err); /* one layer, or those of an image */
+    layers = calloc(image.n_layers + 1, sizeof(*layers));
+    for (size_t i = 0; layers && i < image.n_layers; i++)
+        layers[i].layer = image.layers[i];
+    if (r == 0)
+        r = fc_tree_fold(layers, (uint32_t)image.n_layers, NULL, &tree, &err);
     if (r == 0)
         r = freeze(tree, argv[1], &err);
     if (r < 0)
         fprintf(stderr, "freeze: %s\n", err.msg);
     fc_tree_free(tree);
-    for (uint32_t i = 0; i < n; i++)
-        fc_layer_unref(layers[i].layer);
     free(layers);
+    fc_imported_release(&image);
     fc_cache_free(cache);
     return r < 0;
 }

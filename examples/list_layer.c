@@ -35,7 +35,7 @@ int main(int argc, char **argv)
 {
     struct fc_error err = {0};
     struct fc_cache *cache = NULL;
-    struct fc_layer *layer = NULL;
+    struct fc_imported got = {0};
     int r;
 
     if (argc != 2) {
@@ -44,12 +44,12 @@ int main(int argc, char **argv)
     }
     r = fc_cache_open(NULL, &cache, &err);
     if (r == 0)
-        r = fc_stack_import(cache, argv[1], NULL, &layer, NULL, &err);
+        r = fc_stack_import(cache, argv[1], NULL, &got, &err);
     if (r == 0)
-        r = list(layer, &err);
+        r = list(got.layers[0], &err); /* an image has more */
     if (r < 0)
         fprintf(stderr, "list_layer: %s\n", err.msg);
-    fc_layer_unref(layer);
+    fc_imported_release(&got);
     fc_cache_free(cache);
     return r < 0;
 }

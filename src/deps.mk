@@ -15,7 +15,7 @@ uses_fetch := base
 foreign_fetch := curl
 uses_oci := base fetch entry archive
 foreign_oci := jansson
-uses_stack := base entry archive layer oci
+uses_stack := base fetch entry archive layer oci
 foreign_stack :=
 uses_tree := base layer
 foreign_tree :=
@@ -35,8 +35,8 @@ uses_export := base entry archive live
 foreign_export :=
 uses_workspace := base entry archive layer stack tree edit live export fuse
 foreign_workspace :=
-uses_cli := base entry archive layer stack tree edit live fuse image label ext4 export workspace
+uses_cli := base fetch entry archive layer stack tree edit live fuse image label ext4 export workspace
 foreign_cli := jansson
 
 # Lowest first: the order in which the modules stand in src/README.md.
-MODULES := base fetch entry archive layer stack tree edit live image fuse label ext4 export workspace cli
+MODULES := base fetch entry archive layer oci stack tree edit live image fuse label ext4 export workspace cli

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a locator (a file, "-", dir:PATH, builtin:NAME, a diffID in the cache) to a layer in the cache. */
+/* From a locator (a file, a directory, an image) to layers in the cache. */
 #ifndef FCCOMPOSE_STACK_H
 #define FCCOMPOSE_STACK_H
 
@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <fccompose/fetch.h>
 #include <fccompose/layer.h>
 
 /** How to import. All zero is the default. */
@@ -16,27 +17,38 @@ struct fc_import_options {
     const char *const *excludes; /**< glob patterns (fnmatch with "**"), for dir: only; borrowed for the call */
     size_t n_excludes;
     bool cross_mounts;  /**< dir: only: walk into other file systems */
-    uint64_t max_bytes; /**< cap on uncompressed size; 0 is 1 TiB */
+    uint64_t max_bytes; /**< cap on uncompressed size of a layer; 0 is 1 TiB */
+    const char
+        *arch; /**< of an image: "[OS/]ARCH[/VARIANT]" in any usual name; NULL is this machine's, or the only one */
+    struct fc_fetcher
+        *fetcher; /**< for images that are not a layout on this machine; borrowed. NULL: -EINVAL for them */
     struct fc_progress *progress;
 };
 
-/** What an import did. */
-struct fc_import_result {
+/** What an import brought. All zero is nothing; free with fc_imported_release(). */
+struct fc_imported {
+    struct fc_layer **layers; /**< lowest first; of an image there are as many as it has, else one */
+    size_t n_layers;
+    char *config;          /**< of an image: its configuration, JSON (image-spec, config.md); else NULL */
     bool cached;           /**< recognised: nothing was decompressed */
     uint64_t source_bytes; /**< compressed bytes read */
     uint32_t n_notes;      /**< things that were understood with a warning (clamped times, dropped attributes) */
 };
 
+/** Drop the layers and free the rest. */
+FC_PUBLIC void fc_imported_release(struct fc_imported *imported);
+
 /**
- * Bring the layer that @locator names into @cache and open it.
+ * Bring the layers that @locator names into @cache and open them.
  *
  * Locators: a path (or file:PATH), "-" (standard input), "dir:PATH", "builtin:busybox", "sha256:HEX" (already in the
- * cache). Import happens once: a tar whose compressed bytes have been seen is recognised without decompression.
- * Two processes that import the same tar at once end with one layer. On failure nothing half-built is left.
- * Returns 0 and sets *ret_layer; -ENOENT; -EINVAL for a locator that cannot be understood; -EBADMSG for malformed
- * input (err names layer, entry and offset). @options and @ret_result may be NULL.
+ * cache); of images "docker://REFERENCE" (a registry), "oci:DIR[:TAG]" (an image layout), "oci-archive:FILE[:TAG]",
+ * "docker-archive:FILE[:REFERENCE]". Import happens once: a tar whose compressed bytes have been seen is recognised without
+ * decompression. Two processes that import the same tar at once end with one layer. On failure nothing half-built is left.
+ * Returns 0 and fills *ret; -ENOENT; -EINVAL for a locator that cannot be understood; -EBADMSG for malformed input (err
+ * names layer, entry and offset) and for what is not what its digest says. @options may be NULL.
  */
 FC_PUBLIC int fc_stack_import(struct fc_cache *cache, const char *locator, const struct fc_import_options *options,
-                              struct fc_layer **ret_layer, struct fc_import_result *ret_result, struct fc_error *err);
+                              struct fc_imported *ret, struct fc_error *err);
 
 #endif

@@ -15,26 +15,26 @@ static const struct cli_option options[] = {
     {0, 0, NULL, NULL, NULL, 0},
 };
 
-static int stack(struct fc_cache *cache, const char *const *locators, struct fc_layer *const *layers, size_t n,
-                 struct fc_error *err)
+static int stack(struct fc_cache *cache, const struct cli_layers *layers, struct fc_error *err)
 {
+    size_t n = layers->n;
     fc_auto(fc_free) struct fc_workspace_new_layer *add = calloc(n + 1, sizeof(*add));
     fc_auto(fc_workspace_free) struct fc_workspace *ws = NULL;
     int r = add ? fc_workspace_open(".", cache, FC_WORKSPACE_WRITE, &ws, err) : fc_fail_errno(err, ENOMEM, "layers");
 
     for (size_t i = 0; i < n && r == 0; i++)
-        add[i] = (struct fc_workspace_new_layer){.layer = layers[i], .locator = locators[i]};
+        add[i] = (struct fc_workspace_new_layer){
+            .layer = layers->list[i].layer, .locator = layers->list[i].locator, .name = layers->list[i].name};
     return r < 0 || n == 0 ? r : fc_workspace_layers_add(ws, add, n, -1, err);
 }
 
-static int create(struct fc_cache *cache, const char *const *locators, struct fc_layer *const *layers, size_t n,
-                  struct fc_error *err)
+static int create(struct fc_cache *cache, const struct cli_layers *layers, struct fc_error *err)
 {
     int r = fc_workspace_create(".", err);
 
     if (r < 0)
         return r;
-    r = stack(cache, locators, layers, n, err);
+    r = stack(cache, layers, err);
     if (r < 0)
         fc_remove_all(AT_FDCWD, FC_WORKSPACE_FOLDER); /* made a moment ago: nothing half-made is left */
     return r;
@@ -46,8 +46,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     fc_auto(fc_free) const char **excludes = NULL;
     fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
     fc_auto(fc_free) char *here = fc_abspath(".");
-    struct fc_layer **layers = NULL;
-    size_t n = args->n_operands;
+    fc_auto(cli_layers_release) struct cli_layers layers = {0};
     int r = cli_import_options(cli, args, &import, &excludes, err);
 
     if (r < 0)
@@ -58,15 +57,14 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     }
     r = fc_cache_open(NULL, &cache, err);
     if (r == 0)
-        r = cli_import(cli, cache, args->operands, n, &import, &layers, err);
+        r = cli_import(cli, cache, args->operands, args->n_operands, &import, &layers, err);
     if (r < 0)
         return r;
-    r = create(cache, args->operands, layers, n, err);
-    cli_layers_free(layers, n);
+    r = create(cache, &layers, err);
     if (r < 0)
         return r;
-    cli_say(cli, "workspace %s: %zu layer%s", here ? here : ".", n, n == 1 ? "" : "s");
-    cli_say(cli, n ? "next: fccompose mount" : "next: fccompose layer add LAYER...");
+    cli_say(cli, "workspace %s: %zu layer%s", here ? here : ".", layers.n, layers.n == 1 ? "" : "s");
+    cli_say(cli, layers.n ? "next: fccompose mount" : "next: fccompose layer add LAYER...");
     return 0;
 }
 
@@ -91,7 +89,12 @@ const struct cli_command cmd_init = {
              "  -                the same from standard input\n"
              "  dir:DIR          a directory\n"
              "  builtin:busybox  a small system that boots, made from this host's static busybox\n"
-             "  sha256:HEX       a layer that is in the cache",
+             "  sha256:HEX       a layer that is in the cache\n\n"
+             "or an image, which is a layer for each of its own:\n\n"
+             "  docker://REF     in a registry, as docker://alpine:3.20 or docker://ghcr.io/NAME@sha256:HEX\n"
+             "  oci:DIR[:TAG]    an OCI image layout\n"
+             "  oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG]\n"
+             "                   the same as a tar, and what docker save writes; FILE may be -",
     .examples = examples,
     .min_operands = 0,
     .max_operands = -1,

@@ -53,28 +53,30 @@ static const char *to_remember(struct fc_arena *arena, const char *locator, cons
 
     if (here && strcmp(here, dir) == 0)
         return locator;
-    if (fc_locator_parse(locator, &l, NULL) < 0 || (l.kind != FC_LOCATOR_FILE && l.kind != FC_LOCATOR_DIR))
+    if (fc_locator_parse(locator, &l, NULL) < 0 || !fc_locator_has_path(&l))
         return locator;
     path = fc_abspath(l.rest);
-    if (!path || asprintf(&whole, "%s%s", l.kind == FC_LOCATOR_DIR ? "dir:" : "", path) < 0) {
+    if (!path || asprintf(&whole, "%.*s%s", (int)(l.rest - locator), locator, path) < 0) {
         whole = NULL;
         return locator;
     }
     return fc_arena_copy(arena, whole, strlen(whole));
 }
 
-static int add(struct cli *cli, const struct cli_args *args, struct fc_workspace *ws, struct fc_layer *const *layers,
+static int add(struct cli *cli, const struct cli_args *args, struct fc_workspace *ws, const struct cli_layers *layers,
                int position, struct fc_error *err)
 {
-    size_t n = args->n_operands;
+    size_t n = layers->n;
     fc_auto(fc_free) struct fc_workspace_new_layer *new_layers = calloc(n, sizeof(*new_layers));
     struct fc_arena arena = {0};
     int r = new_layers ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < n && r == 0; i++) {
-        const char *locator = to_remember(&arena, args->operands[i], fc_workspace_dir(ws));
+        const struct cli_layer *l = &layers->list[i];
+        const char *locator = to_remember(&arena, l->locator, fc_workspace_dir(ws));
 
-        new_layers[i] = (struct fc_workspace_new_layer){layers[i], locator, cli_value(args, OPT_NAME)};
+        new_layers[i] =
+            (struct fc_workspace_new_layer){l->layer, locator, l->name ? l->name : cli_value(args, OPT_NAME)};
         r = locator ? 0 : -ENOMEM;
     }
     r = r < 0 ? fc_fail_errno(err, -r, "layers") : fc_workspace_layers_add(ws, new_layers, n, position, err);
@@ -91,7 +93,7 @@ static int run_add(struct cli *cli, const struct cli_args *args, struct fc_error
     fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
     fc_auto(fc_workspace_free) struct fc_workspace *ws = NULL;
     fc_auto(fc_free) char *dir = NULL;
-    struct fc_layer **layers = NULL;
+    fc_auto(cli_layers_release) struct cli_layers layers = {0};
     const char *at = cli_value(args, OPT_AT);
     uint64_t position = 0;
     int r = cli_import_options(cli, args, &import, &excludes, err);
@@ -110,8 +112,7 @@ static int run_add(struct cli *cli, const struct cli_args *args, struct fc_error
         return r;
     r = fc_workspace_open(dir, cache, FC_WORKSPACE_WRITE, &ws, err);
     if (r == 0)
-        r = add(cli, args, ws, layers, at ? (int)position : -1, err);
-    cli_layers_free(layers, args->n_operands);
+        r = add(cli, args, ws, &layers, at ? (int)position : -1, err);
     return r;
 }
 

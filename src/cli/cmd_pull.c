@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fccompose pull: bring layers back that the stack needs and the cache lacks. */
 #include "cli/commands.h"
+#include "fetch/fetch.h"
 #include "layer/layer.h"
 #include "workspace/workspace.h"
 
 static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
     fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
+    fc_auto(fc_fetcher_free) struct fc_fetcher *fetcher = NULL;
     fc_auto(fc_free) char *dir = NULL;
     int r = fc_workspace_find(NULL, &dir, err);
 
@@ -14,7 +16,10 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     if (r == 0)
         r = fc_cache_open(NULL, &cache, err);
     if (r == 0)
-        r = fc_workspace_pull(dir, cache, cli->progress, err);
+        r = fc_fetcher_new(NULL, &fetcher, err);
+    if (r == 0)
+        r = fc_workspace_pull(dir, cache, &(struct fc_import_options){.fetcher = fetcher, .progress = cli->progress},
+                              err);
     if (r < 0)
         return r;
     if (r == 0)

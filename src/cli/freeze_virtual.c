@@ -127,7 +127,7 @@ static int serve(struct job *j, const char *socket, int *ready_fd, struct fc_err
 
 static int name_stack(struct job *j, const struct fc_workspace *ws, struct fc_error *err)
 {
-    uint32_t n = (uint32_t)j->view.n_layers;
+    uint32_t n = (uint32_t)j->view.layers.n;
     const struct fc_workspace_layer *stack = ws ? fc_workspace_stack(ws, &n) : NULL;
     fc_auto(fc_free) struct fc_digest *ids = calloc(n + 1, sizeof(*ids));
     int r;
@@ -135,7 +135,7 @@ static int name_stack(struct job *j, const struct fc_workspace *ws, struct fc_er
     if (!ids)
         return fc_fail_errno(err, ENOMEM, "freeze");
     for (uint32_t i = 0; i < n; i++)
-        ids[i] = stack ? stack[i].diffid : *fc_layer_diffid(j->view.layers[i]);
+        ids[i] = stack ? stack[i].diffid : *fc_layer_diffid(j->view.layers.list[i].layer);
     r = fc_digest_of(ids, n * sizeof(*ids), &j->disk.stack);
     return r < 0 ? fc_fail_errno(err, -r, "cannot make a digest of the stack") : 0;
 }

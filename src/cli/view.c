@@ -3,8 +3,11 @@
 #include "cli/view.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "fetch/fetch.h"
 #include "layer/layer.h"
 #include "workspace/workspace.h"
 
@@ -29,72 +32,130 @@ int cli_import_options(struct cli *cli, const struct cli_args *args, struct fc_i
     return 0;
 }
 
-static void say_imported(const struct cli *cli, const char *locator, const struct fc_layer *layer,
-                         const struct fc_import_result *result)
+static void say_imported(const struct cli *cli, const char *locator, const struct fc_imported *imported)
 {
-    struct fc_layer_stats stats;
+    struct fc_layer_stats stats = {0}, sum = {0};
     char size[32], digest[FC_DIGEST_TEXT];
 
-    fc_layer_stats(layer, &stats);
-    cli_say(cli, "layer %s: %s%llu entries, %s, %.19s", locator, result->cached ? "in the cache: " : "",
-            (unsigned long long)stats.n_entries, cli_size(size, stats.data_bytes),
-            fc_digest_format(fc_layer_diffid(layer), digest));
-    if (result->n_notes)
-        cli_say(cli, "layer %s: %u things were taken with a note (--verbose shows them)", locator, result->n_notes);
+    for (size_t i = 0; i < imported->n_layers; i++) {
+        fc_layer_stats(imported->layers[i], &stats);
+        sum.n_entries += stats.n_entries;
+        sum.data_bytes += stats.data_bytes;
+    }
+    cli_size(size, sum.data_bytes);
+    if (imported->config)
+        cli_say(cli, "image %s: %s%zu layer%s, %llu entries, %s", locator, imported->cached ? "in the cache: " : "",
+                imported->n_layers, imported->n_layers == 1 ? "" : "s", (unsigned long long)sum.n_entries, size);
+    else
+        cli_say(cli, "layer %s: %s%llu entries, %s, %.19s", locator, imported->cached ? "in the cache: " : "",
+                (unsigned long long)sum.n_entries, size,
+                fc_digest_format(fc_layer_diffid(imported->layers[0]), digest));
+    if (imported->n_notes)
+        cli_say(cli, "layer %s: %u things were taken with a note (--verbose shows them)", locator, imported->n_notes);
 }
 
-int cli_import(struct cli *cli, struct fc_cache *cache, const char *const *locators, size_t n,
-               const struct fc_import_options *options, struct fc_layer ***ret_layers, struct fc_error *err)
+/* What to call layer @i of @n of an image: the last part of its locator, and a number. NULL: by the locator alone. */
+static int name_of(const char *locator, size_t i, size_t n, char **ret)
 {
-    struct fc_layer **layers = calloc(n + 1, sizeof(*layers));
-    struct fc_import_options plain = {.progress = cli->progress};
-    size_t from_stdin = 0;
+    const char *slash = strrchr(locator, '/');
 
-    if (!layers)
+    *ret = NULL;
+    return n > 1 && asprintf(ret, "%s#%zu", slash && slash[1] ? slash + 1 : locator, i + 1) < 0 ? -ENOMEM : 0;
+}
+
+static int take_imported(struct cli_layers *layers, const char *locator, struct fc_imported *imported,
+                         struct fc_error *err)
+{
+    struct cli_layer *list = realloc(layers->list, (layers->n + imported->n_layers) * sizeof(*list));
+
+    if (!list)
         return fc_fail_errno(err, ENOMEM, "layers");
-    for (size_t i = 0; i < n; i++) {
-        struct fc_import_result result = {0};
-        int r;
+    layers->list = list;
+    for (size_t i = 0; i < imported->n_layers; i++) {
+        struct cli_layer *l = &list[layers->n];
 
-        if (strcmp(locators[i], "-") == 0 && from_stdin++) {
-            cli_layers_free(layers, i);
-            return cli_usage(err, "-: standard input can be one layer only");
-        }
-        r = fc_stack_import(cache, locators[i], options ? options : &plain, &layers[i], &result, err);
-        if (r < 0) {
-            cli_layers_free(layers, i);
-            return r;
-        }
-        say_imported(cli, locators[i], layers[i], &result);
+        if (name_of(locator, i, imported->n_layers, &l->name) < 0)
+            return fc_fail_errno(err, ENOMEM, "layers");
+        l->layer = fc_layer_ref(imported->layers[i]);
+        l->locator = locator;
+        layers->n++;
     }
-    *ret_layers = layers;
+    if (imported->config) {
+        free(layers->config);
+        layers->config = fc_steal(&imported->config);
+    }
     return 0;
 }
 
-void cli_layers_free(struct fc_layer **layers, size_t n)
+static int import_each(struct cli *cli, struct fc_cache *cache, const char *const *locators, size_t n,
+                       const struct fc_import_options *options, struct cli_layers *layers, struct fc_error *err)
 {
-    for (size_t i = 0; layers && i < n; i++)
-        fc_layer_unref(layers[i]);
-    free(layers);
+    size_t from_stdin = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct fc_imported imported = {0};
+        int r;
+
+        if (strcmp(locators[i], "-") == 0 && from_stdin++)
+            return cli_usage(err, "-: standard input can be one layer only");
+        r = fc_stack_import(cache, locators[i], options, &imported, err);
+        if (r < 0)
+            return r;
+        say_imported(cli, locators[i], &imported);
+        r = take_imported(layers, locators[i], &imported, err);
+        fc_imported_release(&imported);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int cli_import(struct cli *cli, struct fc_cache *cache, const char *const *locators, size_t n,
+               const struct fc_import_options *options, struct cli_layers *ret, struct fc_error *err)
+{
+    struct fc_import_options own = options ? *options : (struct fc_import_options){0};
+    fc_auto(cli_layers_release) struct cli_layers layers = {0};
+    fc_auto(fc_fetcher_free) struct fc_fetcher *fetcher = NULL;
+    int r = fc_fetcher_new(NULL, &fetcher, err);
+
+    own.progress = cli->progress;
+    own.fetcher = fetcher;
+    if (r == 0)
+        r = import_each(cli, cache, locators, n, &own, &layers, err);
+    if (r < 0)
+        return r;
+    *ret = layers;
+    layers = (struct cli_layers){0};
+    return 0;
+}
+
+void cli_layers_release(struct cli_layers *layers)
+{
+    for (size_t i = 0; i < layers->n; i++) {
+        fc_layer_unref(layers->list[i].layer);
+        free(layers->list[i].name);
+    }
+    free(layers->list);
+    free(layers->config);
+    *layers = (struct cli_layers){0};
 }
 
 static int open_layers(struct cli *cli, const char *const *locators, size_t n, struct cli_view *v, struct fc_error *err)
 {
-    fc_auto(fc_free) struct fc_tree_layer *stack = calloc(n, sizeof(*stack));
+    fc_auto(fc_free) struct fc_tree_layer *stack = NULL;
     struct fc_tree_options options = {0};
     int r = cli_source_date_epoch(0, &options.default_time, err);
 
+    if (r == 0)
+        r = cli_import(cli, v->cache, locators, n, NULL, &v->layers, err);
     if (r < 0)
         return r;
+    stack = calloc(v->layers.n + 1, sizeof(*stack));
     if (!stack)
         return fc_fail_errno(err, ENOMEM, "layers");
-    r = cli_import(cli, v->cache, locators, n, NULL, &v->layers, err);
-    if (r < 0)
-        return r;
-    v->n_layers = n;
-    for (size_t i = 0; i < n; i++)
-        stack[i].layer = v->layers[i];
-    r = fc_tree_fold(stack, (uint32_t)n, &options, &v->own_tree, err);
+    for (size_t i = 0; i < v->layers.n; i++)
+        stack[i].layer = v->layers.list[i].layer;
+    r = fc_tree_fold(stack, (uint32_t)v->layers.n, &options, &v->own_tree, err);
     if (r < 0)
         return r;
     v->tree = v->own_tree;
@@ -150,7 +211,7 @@ void cli_view_release(struct cli_view *v)
 {
     fc_snapshot_free(v->snapshot);
     fc_tree_free(v->own_tree);
-    cli_layers_free(v->layers, v->n_layers);
+    cli_layers_release(&v->layers);
     fc_workspace_free(v->ws);
     fc_cache_free(v->cache);
     memset(v, 0, sizeof(*v));

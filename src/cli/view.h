@@ -7,23 +7,37 @@
 
 #include "cli/cli.h"
 
+/** Layers from the command line, lowest first; an image is several. All zero is none. */
+struct cli_layers {
+    struct cli_layer {
+        struct fc_layer *layer;
+        const char *locator; /**< borrowed from the command line */
+        char *name;          /**< of a layer of an image, else NULL */
+    } * list;
+    size_t n;
+    char *config; /**< configuration of the last image among them, JSON; or NULL */
+};
+
 /** An open view. All zero is a closed one. */
 struct cli_view {
     struct fc_cache *cache;
     const char *image;       /**< that of the command line, or NULL */
     struct fc_workspace *ws; /**< NULL for layers or an image from the command line */
-    struct fc_layer **layers;
-    size_t n_layers;
+    struct cli_layers layers;
     struct fc_tree *own_tree;
     const struct fc_tree *tree; /**< without the edits; NULL for an image */
     struct fc_snapshot *snapshot;
 };
 
-/** Import the layers @locators (lowest first) into @cache, with progress and a message each. Returns 0 or a failure with words. */
+/**
+ * Import what @n @locators (lowest first) name into @cache, with progress and a message each. @options may be NULL; their
+ * fetcher and progress are ours. Returns 0 and fills *ret, or a failure with words.
+ */
 int cli_import(struct cli *cli, struct fc_cache *cache, const char *const *locators, size_t n,
-               const struct fc_import_options *options, struct fc_layer ***ret_layers, struct fc_error *err);
-/** Drop the layers and the array. */
-void cli_layers_free(struct fc_layer **layers, size_t n);
+               const struct fc_import_options *options, struct cli_layers *ret, struct fc_error *err);
+/** Drop them. */
+void cli_layers_release(struct cli_layers *layers);
+static inline void cli_layers_release_auto(struct cli_layers *layers) { cli_layers_release(layers); }
 
 /** Open the tree of @n layers, or, when @n is 0, of the workspace. Returns 0 or a failure with words. */
 int cli_view_open(struct cli *cli, const char *const *locators, size_t n, struct cli_view *ret, struct fc_error *err);

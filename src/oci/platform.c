@@ -70,7 +70,7 @@ int fc_oci_platform_parse(const char *text, struct fc_oci_platform *ret, struct 
     struct fc_oci_platform p = {.os = "linux"};
     struct utsname host;
     const char *part[3] = {0};
-    size_t len[3], n = 0, first;
+    size_t len[3] = {0}, n = 0, first;
     bool ok;
 
     if (!text) {

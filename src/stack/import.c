@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -140,11 +141,44 @@ static int import_file(const struct fc_import *im, const char *path, struct fc_l
     return r;
 }
 
+void fc_imported_release(struct fc_imported *imported)
+{
+    for (size_t i = 0; i < imported->n_layers; i++)
+        fc_layer_unref(imported->layers[i]);
+    free(imported->layers);
+    free(imported->config);
+    *imported = (struct fc_imported){0};
+}
+
+static bool is_image(enum fc_locator_kind kind)
+{
+    return kind == FC_LOCATOR_REGISTRY || kind == FC_LOCATOR_OCI || kind == FC_LOCATOR_OCI_ARCHIVE ||
+           kind == FC_LOCATOR_DOCKER_ARCHIVE;
+}
+
+/* The locators that are one layer. */
+static int import_one(const struct fc_import *im, const struct fc_locator *l, struct fc_layer **ret_layer,
+                      struct fc_error *err)
+{
+    switch (l->kind) {
+    case FC_LOCATOR_STDIN:
+        return fc_import_tar(im, 0, ret_layer, err);
+    case FC_LOCATOR_DIR:
+        return import_dir(im, l->rest, ret_layer, err);
+    case FC_LOCATOR_BUILTIN:
+        return fc_import_builtin(im, l->rest, ret_layer, err);
+    case FC_LOCATOR_DIGEST:
+        return import_digest(im, l->rest, ret_layer, err);
+    default:
+        return import_file(im, l->rest, ret_layer, err);
+    }
+}
+
 int fc_stack_import(struct fc_cache *cache, const char *locator, const struct fc_import_options *options,
-                    struct fc_layer **ret_layer, struct fc_import_result *ret_result, struct fc_error *err)
+                    struct fc_imported *ret, struct fc_error *err)
 {
     static const struct fc_import_options defaults;
-    struct fc_import_result result = {0};
+    fc_auto(fc_imported_release) struct fc_imported result = {0};
     char label[128];
     const struct fc_import im = {
         .cache = cache, .label = label, .options = options ? options : &defaults, .result = &result};
@@ -153,28 +187,22 @@ int fc_stack_import(struct fc_cache *cache, const char *locator, const struct fc
 
     if (r < 0)
         return r;
-    fc_name_show(label, sizeof(label), locator, strlen(locator));
+    if (l.kind == FC_LOCATOR_STDIN)
+        strcpy(label, "standard input");
+    else
+        fc_name_show(label, sizeof(label), locator, strlen(locator));
     if (im.options->n_excludes && l.kind != FC_LOCATOR_DIR)
         return fc_fail(err, EINVAL, "%s: only dir:PATH can leave files out", label);
-    switch (l.kind) {
-    case FC_LOCATOR_STDIN:
-        strcpy(label, "standard input");
-        r = fc_import_tar(&im, 0, ret_layer, err);
-        break;
-    case FC_LOCATOR_DIR:
-        r = import_dir(&im, l.rest, ret_layer, err);
-        break;
-    case FC_LOCATOR_BUILTIN:
-        r = fc_import_builtin(&im, l.rest, ret_layer, err);
-        break;
-    case FC_LOCATOR_DIGEST:
-        r = import_digest(&im, l.rest, ret_layer, err);
-        break;
-    case FC_LOCATOR_FILE:
-        r = import_file(&im, l.rest, ret_layer, err);
-        break;
+    if (is_image(l.kind)) {
+        r = fc_import_image(&im, &l, &result, err);
+    } else {
+        result.layers = calloc(1, sizeof(*result.layers));
+        r = result.layers ? import_one(&im, &l, result.layers, err) : fc_fail_errno(err, ENOMEM, "%s", label);
+        result.n_layers = r == 0;
     }
-    if (r == 0 && ret_result)
-        *ret_result = result;
-    return r;
+    if (r < 0)
+        return r;
+    *ret = result;
+    result = (struct fc_imported){0};
+    return 0;
 }

@@ -14,11 +14,18 @@ static const struct {
     {"file:", FC_LOCATOR_FILE},
     {"dir:", FC_LOCATOR_DIR},
     {"builtin:", FC_LOCATOR_BUILTIN},
+    {"docker://", FC_LOCATOR_REGISTRY},
+    {"oci:", FC_LOCATOR_OCI},
+    {"oci-archive:", FC_LOCATOR_OCI_ARCHIVE},
+    {"docker-archive:", FC_LOCATOR_DOCKER_ARCHIVE},
 };
 
 /* Schemes that DESIGN.md promises and this version does not have. */
 static const char *const later[] = {
-    "http:", "https:", "docker:", "oci:", "oci-archive:", "docker-archive:", "containers-storage:", "s3:",
+    "http:",
+    "https:",
+    "containers-storage:",
+    "s3:",
 };
 
 /* The characters of an image reference such as alpine:3.20 or ghcr.io/a/b@sha256:..., lower case at its beginning. */
@@ -93,5 +100,31 @@ int fc_locator_parse(const char *text, struct fc_locator *ret, struct fc_error *
         return r < 0 ? r : fc_fail_errno(err, code, "%s", shown);
     }
     *ret = (struct fc_locator){FC_LOCATOR_FILE, text};
+    return 0;
+}
+
+bool fc_locator_has_path(const struct fc_locator *l)
+{
+    switch (l->kind) {
+    case FC_LOCATOR_FILE:
+    case FC_LOCATOR_DIR:
+        return true;
+    case FC_LOCATOR_OCI:
+    case FC_LOCATOR_OCI_ARCHIVE:
+    case FC_LOCATOR_DOCKER_ARCHIVE:
+        return l->rest[0] != '-' || (l->rest[1] && l->rest[1] != ':');
+    default:
+        return false;
+    }
+}
+
+size_t fc_locator_prefix(const char *text)
+{
+    for (size_t i = 0; i < FC_LENGTH(prefixes); i++) {
+        const struct fc_locator l = {prefixes[i].kind, text + strlen(prefixes[i].prefix)};
+
+        if (strncmp(text, prefixes[i].prefix, strlen(prefixes[i].prefix)) == 0)
+            return fc_locator_has_path(&l) ? strlen(prefixes[i].prefix) : 0;
+    }
     return 0;
 }

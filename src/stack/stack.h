@@ -5,18 +5,24 @@
 
 #include <fccompose/stack.h>
 
+#include "archive/archive.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "entry/entry.h"
 #include "layer/layer.h"
+#include "stack/seen.h"
 
 /** What a locator names. */
 enum fc_locator_kind {
-    FC_LOCATOR_FILE,    /**< @rest is a path */
-    FC_LOCATOR_STDIN,   /**< @rest is "-" */
-    FC_LOCATOR_DIR,     /**< @rest is a path */
-    FC_LOCATOR_BUILTIN, /**< @rest is a name */
-    FC_LOCATOR_DIGEST,  /**< @rest is "sha256:HEX" */
+    FC_LOCATOR_FILE,           /**< @rest is a path */
+    FC_LOCATOR_STDIN,          /**< @rest is "-" */
+    FC_LOCATOR_DIR,            /**< @rest is a path */
+    FC_LOCATOR_BUILTIN,        /**< @rest is a name */
+    FC_LOCATOR_DIGEST,         /**< @rest is "sha256:HEX" */
+    FC_LOCATOR_REGISTRY,       /**< @rest is an image's reference */
+    FC_LOCATOR_OCI,            /**< @rest is DIR[:TAG] or DIR@DIGEST of an image layout */
+    FC_LOCATOR_OCI_ARCHIVE,    /**< @rest is FILE[:TAG]; FILE may be "-" */
+    FC_LOCATOR_DOCKER_ARCHIVE, /**< @rest is FILE[:REFERENCE] or FILE[:@N] */
 };
 
 /** A locator, taken apart. @rest is borrowed from its text. */
@@ -34,16 +40,47 @@ struct fc_locator {
  */
 int fc_locator_parse(const char *text, struct fc_locator *ret, struct fc_error *err);
 
+/** Length of the prefix ("dir:", "oci:"...) of @text that is followed by a path of this machine; 0 if there is none. */
+size_t fc_locator_prefix(const char *text);
+/** Whether @l->rest begins with a path of this machine (and is not "-"). */
+bool fc_locator_has_path(const struct fc_locator *l);
+
+struct fc_fetch;
+
+/** What the bytes of a tar must be, found out before the layer gets its name. All zero: anything. Borrowed. */
+struct fc_import_check {
+    const struct fc_digest *blob;   /**< the digest of the compressed bytes, or NULL */
+    const struct fc_digest *diffid; /**< of the uncompressed ones, or NULL */
+};
+
 /** One import under way. Everything is borrowed. */
 struct fc_import {
     struct fc_cache *cache;
     const char *label; /**< the locator, for messages */
     const struct fc_import_options *options;
-    struct fc_import_result *result;
+    struct fc_import_check check;
+    struct fc_imported *result; /**< its counts; not its layers */
 };
 
 /** Import the tar that @fd reads. Returns 0 and sets *ret_layer, or a negative errno with words. */
 int fc_import_tar(const struct fc_import *im, int fd, struct fc_layer **ret_layer, struct fc_error *err);
+/** Import the tar that @t downloads, while it arrives. @t is borrowed. Returns 0 and sets *ret_layer, or -errno with words. */
+int fc_import_fetch(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer, struct fc_error *err);
+/** Import all layers of the image that @l names. Returns 0 and fills *ret, or -errno with words. */
+int fc_import_image(const struct fc_import *im, const struct fc_locator *l, struct fc_imported *ret,
+                    struct fc_error *err);
+
+/** The bytes of a descriptor, for a reader in another thread. */
+struct fc_fd_source {
+    struct fc_byte_source source; /* first: it is what the reader holds */
+    int fd, stop;                 /* @stop: -1 for a regular file; else it ends a wait for a pipe */
+    const char *label;
+    struct fc_sample sample;
+};
+/** Begin to read @fd, borrowed as @label is. Returns 0 or -errno with words. */
+int fc_fd_source_init(struct fc_fd_source *s, int fd, const char *label, struct fc_error *err);
+/** End. */
+void fc_fd_source_release(struct fc_fd_source *s);
 /** Import the built-in layer @name. Returns 0 and sets *ret_layer; -EINVAL for an unknown name; -errno with words. */
 int fc_import_builtin(const struct fc_import *im, const char *name, struct fc_layer **ret_layer, struct fc_error *err);
 
@@ -77,5 +114,7 @@ int fc_busybox_iter(const char *busybox, struct fc_entry_iter **ret, struct fc_e
 int fc_busybox_find(const char **ret_path, struct fc_error *err);
 
 FC_DEFINE_AUTO(struct fc_tee *, fc_tee_free)
+static inline void fc_imported_release_auto(struct fc_imported *i) { fc_imported_release(i); }
+static inline void fc_fd_source_release_auto(struct fc_fd_source *s) { fc_fd_source_release(s); }
 
 #endif

@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Import a tar: recognise its compressed bytes, else decompress, digest and build in one pass. */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
-#include "archive/archive.h"
-#include "base/io.h"
-#include "stack/seen.h"
+#include "fetch/fetch.h"
 #include "stack/stack.h"
-
-/* The bytes of a descriptor. A pipe may keep a reader waiting for ever: @stop wakes it. */
-struct fd_source {
-    struct fc_byte_source source; /* first: it is what the tar reader holds */
-    int fd, stop;                 /* @stop: -1 for a regular file */
-    const char *label;
-    struct fc_sample sample;
-};
 
 static void progress_begin(struct fc_progress *p, const char *verb, const char *label, uint64_t total)
 {
@@ -34,42 +20,6 @@ static void progress_end(struct fc_progress *p, int r)
 {
     if (p && p->end)
         p->end(p, r >= 0);
-}
-
-/* Wait for bytes, or for the stop. Returns 0 or -errno. */
-static int wait_readable(const struct fd_source *s)
-{
-    struct pollfd fds[2] = {{.fd = s->fd, .events = POLLIN}, {.fd = s->stop, .events = POLLIN}};
-
-    while (poll(fds, 2, -1) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return fds[1].revents ? -ECANCELED : 0;
-}
-
-static ssize_t source_read(struct fc_byte_source *base, void *buffer, size_t size, struct fc_error *err)
-{
-    struct fd_source *s = (struct fd_source *)base;
-    int r = s->stop >= 0 ? wait_readable(s) : 0;
-    ssize_t n = -1;
-
-    if (r < 0)
-        return fc_fail_errno(err, -r, "cannot read %s", s->label);
-    do
-        n = read(s->fd, buffer, size);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return fc_fail_errno(err, errno, "cannot read %s", s->label);
-    fc_sample_add(&s->sample, buffer, (size_t)n);
-    return n;
-}
-
-static void source_cancel(struct fc_byte_source *base)
-{
-    const struct fd_source *s = (struct fd_source *)base;
-
-    if (s->stop >= 0)
-        (void)eventfd_write(s->stop, 1);
 }
 
 static int recall_blob(const struct fc_import *im, const struct fc_digest *blob, struct fc_layer **ret_layer,
@@ -112,8 +62,37 @@ static int recognise(const struct fc_import *im, const struct fc_seen *seen, str
     return r;
 }
 
+/* The tar being read, and where its bytes come from. */
+struct tar_input {
+    struct fc_byte_source *source;
+    struct fc_fetch *fetch; /* NULL: they are here already */
+    struct fc_entry_iter *tar;
+};
+
+static int differs(const struct fc_import *im, const char *what, const struct fc_digest *have,
+                   const struct fc_digest *want, struct fc_error *err)
+{
+    char got[FC_DIGEST_TEXT], wanted[FC_DIGEST_TEXT];
+
+    if (!want || memcmp(have, want, sizeof(*have)) == 0)
+        return 0;
+    return fc_fail(err, EBADMSG, "%s is damaged or was exchanged: %s is %s, not %s", im->label, what,
+                   fc_digest_format(have, got), fc_digest_format(want, wanted));
+}
+
+/* Whether the bytes are those that they were to be. Only then they get a name in the cache. */
+static int check_bytes(const struct fc_import *im, struct fc_fetch *t, const struct fc_tar_result *result,
+                       struct fc_error *err)
+{
+    int r = differs(im, "the digest of its bytes", &result->source_digest, im->check.blob, err);
+
+    if (r == 0)
+        r = differs(im, "its diffID", &result->diffid, im->check.diffid, err);
+    return r == 0 && t ? fc_fetch_wait(t, err) : r;
+}
+
 /* With the owner changed the layer is no longer that tar: it gets the name of the tar that it would be. */
-static int build_changed(const struct fc_import *im, struct fc_entry_iter *it, struct fc_entry_iter *tar,
+static int build_changed(const struct fc_import *im, const struct tar_input *in, struct fc_entry_iter *it,
                          struct fc_tar_result *ret, struct fc_layer **ret_layer, struct fc_error *err)
 {
     fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
@@ -130,7 +109,9 @@ static int build_changed(const struct fc_import *im, struct fc_entry_iter *it, s
     if (r == 0)
         r = fc_layer_builder_add_all(builder, fc_tee_iter(tee), err);
     if (r == 0)
-        r = fc_tar_finish(tar, ret, err);
+        r = fc_tar_finish(in->tar, ret, err);
+    if (r == 0)
+        r = check_bytes(im, in->fetch, ret, err);
     if (r == 0)
         r = fc_tee_finish(tee, &diffid, &size, err);
     if (r == 0)
@@ -140,7 +121,7 @@ static int build_changed(const struct fc_import *im, struct fc_entry_iter *it, s
     return r;
 }
 
-static int build_plain(const struct fc_import *im, struct fc_entry_iter *owned, struct fc_entry_iter *tar,
+static int build_plain(const struct fc_import *im, const struct tar_input *in, struct fc_entry_iter *owned,
                        struct fc_tar_result *ret, struct fc_layer **ret_layer, struct fc_error *err)
 {
     fc_auto(fc_entry_iter_free) struct fc_entry_iter *it = owned;
@@ -150,43 +131,44 @@ static int build_plain(const struct fc_import *im, struct fc_entry_iter *owned, 
     if (r == 0)
         r = fc_layer_builder_add_all(builder, it, err);
     if (r == 0)
-        r = fc_tar_finish(tar, ret, err);
+        r = fc_tar_finish(in->tar, ret, err);
+    if (r == 0)
+        r = check_bytes(im, in->fetch, ret, err);
     if (r == 0)
         r = fc_layer_builder_finish(builder, &ret->diffid, ret->tar_bytes, ret_layer, err);
     return r;
 }
 
-static int import_stream(const struct fc_import *im, struct fd_source *s, struct fc_tar_result *ret,
+static int import_stream(const struct fc_import *im, struct tar_input *in, struct fc_tar_result *ret,
                          struct fc_layer **ret_layer, struct fc_error *err)
 {
     const struct fc_tar_options options = {
         .label = im->label, .max_bytes = im->options->max_bytes, .progress = im->options->progress};
-    struct fc_entry_iter *tar = NULL, *it = NULL;
+    struct fc_entry_iter *it = NULL;
     fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
     struct fc_digest key;
-    int r = fc_tar_iter(&s->source, &options, &tar, err);
+    int r = fc_tar_iter(in->source, &options, &in->tar, err);
 
     if (r == 0)
-        r = fc_filter_whiteouts(tar, &it, err);
+        r = fc_filter_whiteouts(in->tar, &it, err);
     if (r == 0)
-        r = im->options->force_owner ? build_changed(im, it, tar, ret, &layer, err)
-                                     : build_plain(im, it, tar, ret, &layer, err);
+        r = im->options->force_owner ? build_changed(im, in, it, ret, &layer, err)
+                                     : build_plain(im, in, it, ret, &layer, err);
     if (r < 0)
         return r;
     /* Forgetting costs time, nothing else. */
     if (fc_import_key(im->options, &ret->source_digest, &key) == 0)
         (void)fc_cache_remember(im->cache, &key, fc_layer_diffid(layer));
-    fc_seen_remember_sample(im->cache, &s->sample, ret->source_bytes, &ret->source_digest);
-    im->result->n_notes = ret->n_notes;
-    im->result->source_bytes = ret->source_bytes;
+    im->result->n_notes += ret->n_notes;
+    im->result->source_bytes += ret->source_bytes;
     *ret_layer = fc_steal(&layer);
     return 0;
 }
 
 int fc_import_tar(const struct fc_import *im, int fd, struct fc_layer **ret_layer, struct fc_error *err)
 {
-    fc_auto(fc_close) int stop = -1;
-    struct fd_source s = {.source = {.read = source_read, .cancel = source_cancel}, .fd = fd, .label = im->label};
+    struct fc_fd_source s __attribute__((cleanup(fc_fd_source_release))) = {.stop = -1};
+    struct tar_input in = {.source = &s.source};
     fc_auto(fc_seen_free) struct fc_seen *seen = NULL;
     struct fc_tar_result result;
     int r = fc_seen_new(im->cache, fd, im->label, &seen, err);
@@ -195,16 +177,56 @@ int fc_import_tar(const struct fc_import *im, int fd, struct fc_layer **ret_laye
         r = recognise(im, seen, ret_layer, err);
     if (r != 0)
         return r < 0 ? r : 0;
-    if (!seen) {
-        stop = eventfd(0, EFD_CLOEXEC);
-        if (stop < 0)
-            return fc_fail_errno(err, errno, "cannot read %s", im->label);
-    }
-    s.stop = stop;
+    r = fc_fd_source_init(&s, fd, im->label, err);
+    if (r < 0)
+        return r;
     progress_begin(im->options->progress, "importing", im->label, seen ? fc_seen_size(seen) : 0);
-    r = import_stream(im, &s, &result, ret_layer, err);
+    r = import_stream(im, &in, &result, ret_layer, err);
     progress_end(im->options->progress, r);
-    if (r == 0 && seen)
+    if (r < 0)
+        return r;
+    fc_seen_remember_sample(im->cache, &s.sample, result.source_bytes, &result.source_digest);
+    if (seen)
         fc_seen_remember(seen, &result.source_digest);
-    return r;
+    return 0;
+}
+
+/* The bytes of a download. */
+struct fetch_source {
+    struct fc_byte_source source; /* first */
+    struct fc_fetch *fetch;
+};
+
+static ssize_t fetch_source_read(struct fc_byte_source *base, void *buffer, size_t size, struct fc_error *err)
+{
+    return fc_fetch_read(((struct fetch_source *)base)->fetch, buffer, size, err);
+}
+
+static void fetch_source_cancel(struct fc_byte_source *base)
+{
+    fc_fetch_cancel_read(((struct fetch_source *)base)->fetch);
+}
+
+/* What was read is no longer what there is: take the whole, once it is here. */
+static int import_fetched(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer,
+                          struct fc_error *err)
+{
+    fc_auto(fc_close) int fd = fc_fetch_open(t, err);
+
+    return fd < 0 ? fd : fc_import_tar(im, fd, ret_layer, err);
+}
+
+int fc_import_fetch(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer, struct fc_error *err)
+{
+    struct fetch_source s = {.source = {.read = fetch_source_read, .cancel = fetch_source_cancel}, .fetch = t};
+    struct tar_input in = {.source = &s.source, .fetch = t};
+    struct fc_fetch_info info;
+    struct fc_tar_result result;
+    int r;
+
+    fc_fetch_info(t, &info);
+    progress_begin(im->options->progress, "importing", im->label, info.total);
+    r = import_stream(im, &in, &result, ret_layer, err);
+    progress_end(im->options->progress, r);
+    return r == -ESTALE ? import_fetched(im, t, ret_layer, err) : r;
 }

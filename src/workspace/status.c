@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "fuse/fuse.h"
+#include "stack/stack.h"
 #include "workspace/internal.h"
 
 int ws_need_write(const struct fc_workspace *ws, const char *what, struct fc_error *err)
@@ -90,35 +91,46 @@ int fc_workspace_conflicts(struct fc_workspace *ws, int (*fn)(void *arg, const c
 }
 
 /* Import what @row names; a relative path may have been meant from the workspace's directory. */
-static int pull_row(const char *dir, struct fc_cache *cache, const struct fc_edit_layer *row,
-                    struct fc_progress *progress, struct fc_error *err)
+static int import_row(const char *dir, struct fc_cache *cache, const struct fc_edit_layer *row,
+                      const struct fc_import_options *options, struct fc_imported *ret, struct fc_error *err)
 {
-    fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
-    const struct fc_import_options options = {.progress = progress};
-    char want[FC_DIGEST_TEXT], got[FC_DIGEST_TEXT];
+    size_t prefix = fc_locator_prefix(row->locator);
+    const char *rest = row->locator + prefix;
     fc_auto(fc_free) char *path = NULL;
-    const char *rest = strncmp(row->locator, "dir:", 4) == 0 ? row->locator + 4 : row->locator;
-    int r = fc_stack_import(cache, row->locator, &options, &layer, NULL, err);
+    int r = fc_stack_import(cache, row->locator, options, ret, err);
 
-    if (r == -ENOENT && *rest != '/' && !strchr(rest, ':')) {
-        if (asprintf(&path, "%.*s%s/%s", (int)(rest - row->locator), row->locator, dir, rest) < 0) {
-            path = NULL;
-            return fc_fail(err, ENOMEM, "out of memory");
-        }
-        r = fc_stack_import(cache, path, &options, &layer, NULL, err);
-    }
+    if (r != -ENOENT || *rest == '/' || (prefix == 0 && strchr(rest, ':')))
+        return r;
+    if (asprintf(&path, "%.*s%s/%s", (int)prefix, row->locator, dir, rest) < 0)
+        return path = NULL, fc_fail(err, ENOMEM, "out of memory");
+    return fc_stack_import(cache, path, options, ret, err);
+}
+
+/* Whether what @row's locator names now has its layer; of an image it is one of several. */
+static int pull_row(const char *dir, struct fc_cache *cache, const struct fc_edit_layer *row,
+                    const struct fc_import_options *options, struct fc_error *err)
+{
+    fc_auto(fc_imported_release) struct fc_imported imported = {0};
+    char want[FC_DIGEST_TEXT], got[FC_DIGEST_TEXT];
+    int r = import_row(dir, cache, row, options, &imported, err);
+
     if (r < 0)
         return r;
-    if (memcmp(fc_layer_diffid(layer), &row->diffid, sizeof(row->diffid)) == 0)
-        return 0;
+    for (size_t i = 0; i < imported.n_layers; i++)
+        if (memcmp(fc_layer_diffid(imported.layers[i]), &row->diffid, sizeof(row->diffid)) == 0)
+            return 0;
+    if (imported.n_layers > 1)
+        return fc_fail(err, ESTALE, "%s no longer has the layer %s that the workspace was made with", row->locator,
+                       fc_digest_format(&row->diffid, want));
     return fc_fail(
         err, ESTALE,
         "%s is now %s, the workspace was made with %s: it has changed since, or was imported with --owner or "
         "--exclude",
-        row->locator, fc_digest_format(fc_layer_diffid(layer), got), fc_digest_format(&row->diffid, want));
+        row->locator, fc_digest_format(fc_layer_diffid(imported.layers[0]), got), fc_digest_format(&row->diffid, want));
 }
 
-int fc_workspace_pull(const char *dir, struct fc_cache *cache, struct fc_progress *progress, struct fc_error *err)
+int fc_workspace_pull(const char *dir, struct fc_cache *cache, const struct fc_import_options *options,
+                      struct fc_error *err)
 {
     fc_auto(fc_edit_free) struct fc_edit *edit = NULL;
     fc_auto(fc_free) char *found = NULL, *store = NULL;
@@ -139,7 +151,7 @@ int fc_workspace_pull(const char *dir, struct fc_cache *cache, struct fc_progres
 
         r = fc_layer_open(cache, &rows[i].diffid, &layer, err);
         if (r == -ENOENT) {
-            r = pull_row(found, cache, &rows[i], progress, err);
+            r = pull_row(found, cache, &rows[i], options, err);
             done += r == 0;
         }
         if (r < 0)

@@ -3,6 +3,7 @@
 #ifndef FC_WORKSPACE_WORKSPACE_H
 #define FC_WORKSPACE_WORKSPACE_H
 
+#include <fccompose/stack.h>
 #include <fccompose/workspace.h>
 
 #include "base/cleanup.h"
@@ -106,9 +107,10 @@ int fc_workspace_conflicts(struct fc_workspace *ws, int (*fn)(void *arg, const c
 
 /**
  * Import again what the stack of the workspace in @dir needs and the cache lacks, from the locators (a relative one is
- * also tried from the workspace's directory). -ESTALE with words when a locator now gives another layer.
+ * also tried from the workspace's directory). Of @options, which may be NULL, fetcher and progress count. -ESTALE with words when a locator now gives another layer.
  * Returns the number of layers imported.
  */
-int fc_workspace_pull(const char *dir, struct fc_cache *cache, struct fc_progress *progress, struct fc_error *err);
+int fc_workspace_pull(const char *dir, struct fc_cache *cache, const struct fc_import_options *options,
+                      struct fc_error *err);
 
 #endif

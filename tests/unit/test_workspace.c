@@ -66,6 +66,7 @@ static struct fc_workspace *must_open(enum fc_workspace_mode mode)
 /* A layer of the listed files: "dir/" or "path=content" or "path>symlink" or "path+existing" (hard link). */
 static struct fc_layer *layer_of(const char *const *items)
 {
+    struct fc_imported got = {0};
     struct fc_layer *layer = NULL;
     struct fc_error err = {0};
     char dir[128], path[256], other[256], locator[160];
@@ -95,7 +96,9 @@ static struct fc_layer *layer_of(const char *const *items)
             assert_int_equal(utimensat(AT_FDCWD, path, (struct timespec[2]){{9, 0}, {9, 0}}, 0), 0);
     }
     snprintf(locator, sizeof(locator), "dir:%s", dir);
-    ok(fc_stack_import(cache, locator, NULL, &layer, NULL, &err), &err);
+    ok(fc_stack_import(cache, locator, NULL, &got, &err), &err);
+    layer = fc_layer_ref(got.layers[0]);
+    fc_imported_release(&got);
     return layer;
 }
 #define LAYER(...) layer_of((const char *const[]){__VA_ARGS__, NULL})
