@@ -272,6 +272,24 @@ static bool collect(struct fc_fetcher *f)
     return any;
 }
 
+/* End one attempt that has stalled. Returns whether there was one. */
+static bool end_stalled(struct fc_fetcher *f)
+{
+    struct fc_transfer *t;
+
+    pthread_mutex_lock(&f->lock);
+    for (t = f->transfers; t; t = t->next)
+        if (t->state == FC_TRANSFER_RUNNING && fc_transfer_stalls(t))
+            break;
+    pthread_mutex_unlock(&f->lock);
+    if (!t)
+        return false;
+    curl_multi_remove_handle(f->multi, t->easy);
+    f->running--;
+    fc_transfer_ended(t, CURLE_OPERATION_TIMEDOUT);
+    return true;
+}
+
 static void *run(void *arg)
 {
     struct fc_fetcher *f = arg;
@@ -286,7 +304,7 @@ static void *run(void *arg)
         drop(f);
         wait = begin_due(f);
         curl_multi_perform(f->multi, &running);
-        if (collect(f))
+        if (collect(f) || end_stalled(f))
             wait = 0;
         fc_blobs_watch(f, false);
         wait = f->watch && f->running && wait > 0.1 ? 0.1 : wait;

@@ -58,6 +58,8 @@ struct fc_transfer {
     int status;
     struct fc_buf headers;
     uint64_t sent; /* of the body */
+    curl_off_t moved;
+    double moved_at;
 };
 
 struct fc_fetcher {
@@ -99,6 +101,8 @@ void fc_transfer_release(struct fc_transfer *t);
 int fc_transfer_begin(struct fc_transfer *t);
 /** The thread: an attempt ended with @code. Sets the state to WAITING or DONE, and frees the handle. */
 void fc_transfer_ended(struct fc_transfer *t, CURLcode code);
+/** The thread: whether the running attempt has moved no byte for too long; t->words then say so. */
+bool fc_transfer_stalls(struct fc_transfer *t);
 /** Whether the answer that @t has now is a redirect to follow. */
 bool fc_transfer_is_redirect(const struct fc_transfer *t);
 /** Whether the answer that @t has now says to try again, and there is an attempt left. *ret_after: seconds, 0 if not said. */

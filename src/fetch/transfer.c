@@ -224,8 +224,6 @@ static void set_manners(struct fc_transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L); /* by hand: whom the credentials go to is ours to say */
     curl_easy_setopt(t->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT, (long)f->connect_s);
-    curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, (long)f->stall_s);
     curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE, 256L * 1024);
     curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "fccompose");
@@ -253,6 +251,8 @@ int fc_transfer_begin(struct fc_transfer *t)
     t->err = (struct fc_error){0};
     t->words[0] = '\0';
     t->status = 0;
+    t->moved = 0;
+    t->moved_at = fc_fetch_now();
     t->judged = t->wanted = false;
     t->sent = 0;
     fc_buf_clear(&t->headers);
@@ -274,6 +274,23 @@ int fc_transfer_begin(struct fc_transfer *t)
         r = t->ops->begin(t);
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->list);
     return r;
+}
+
+bool fc_transfer_stalls(struct fc_transfer *t)
+{
+    curl_off_t down = 0, up = 0;
+
+    /* By hand: libcurl's own limit looks at averages, and takes many seconds to see that nothing moves. */
+    curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+    curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    if (t->moved != down + up) {
+        t->moved = down + up;
+        t->moved_at = fc_fetch_now();
+    }
+    if (fc_fetch_now() - t->moved_at < t->f->stall_s)
+        return false;
+    snprintf(t->words, sizeof(t->words), "nothing came for %u seconds", t->f->stall_s);
+    return true;
 }
 
 /* The end of an attempt's handle. */
