@@ -63,10 +63,11 @@ $(B)/fccompose: $(call objects,cli) $(B)/libfccompose.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# tests/unit/test_MODULE.c or test_MODULE_TOPIC.c links just what MODULE may use.
+# tests/unit/test_MODULE.c or test_MODULE_TOPIC.c links just what MODULE may use, and tests/unit/MODULE_TOPIC/*.c if it has such.
 module_of = $(firstword $(subst _, ,$(patsubst test_%,%,$(notdir $(1)))))
+parts_of = $(patsubst tests/unit/%.c,$(B)/tests/%.o,$(sort $(wildcard tests/unit/$(patsubst test_%,%,$(notdir $(1)))/*.c)))
 define unit_rule
-$(1): $(B)/tests/$(notdir $(1)).o $(foreach m,$(call closure,$(call module_of,$(1))),$(call objects,$(m)))
+$(1): $(B)/tests/$(notdir $(1)).o $(call parts_of,$(1)) $(foreach m,$(call closure,$(call module_of,$(1))),$(call objects,$(m)))
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS) -lcmocka

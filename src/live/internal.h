@@ -300,7 +300,7 @@ bool live_xattr_remove(struct live_xattrs *x, const char *name);
 void live_xattrs_free(struct live_xattrs *x);
 /** An attribute of any inode. Returns 1 and fills *ret (borrowed), or 0. */
 int live_node_xattr(const struct fc_live *live, const struct live_node *node, const char *name, struct fc_xattr *ret);
-/** Clear set-id bits (if @set_id) and capabilities of a regular file, as Linux does when it is written to. */
+/** Clear set-id bits (if @set_id) and capabilities of all but a directory, as Linux does when it is written to or given away. */
 void live_kill_priv(struct fc_live *live, struct live_inode *inode, bool set_id);
 
 /* attr.c */

@@ -118,7 +118,7 @@ enum {
     FC_SET_KILL_PRIV = 1 << 9, /**< clear set-id bits and security.capability, as a write by others does */
 };
 int fc_live_getattr(struct fc_live *live, uint64_t ino, struct fc_attr *ret);
-/** Changing the owner clears set-id bits of regular files and security.capability, as Linux does. @ret may be NULL. */
+/** Changing the owner clears set-id bits and security.capability of all but directories, as Linux does. @ret may be NULL. */
 int fc_live_setattr(struct fc_live *live, uint64_t ino, const struct fc_attr *attr, unsigned which,
                     struct fc_attr *ret);
 /** Append the symlink's text to @ret. */

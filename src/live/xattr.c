@@ -112,7 +112,7 @@ void live_kill_priv(struct fc_live *live, struct live_inode *inode, bool set_id)
 {
     uint32_t kill = 0;
 
-    if (!S_ISREG(inode->attr.mode))
+    if (S_ISDIR(inode->attr.mode))
         return;
     if (live_xattr_remove(&inode->xattrs, LIVE_CAPABILITY))
         live_dirty(live, inode, LIVE_DIRTY_ATTR | LIVE_DIRTY_XATTRS);

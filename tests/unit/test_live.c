@@ -195,6 +195,22 @@ static void attributes(void **state)
     assert_int_equal(fc_live_setattr(w->live, ino_at(w, "etc"), &a, FC_SET_SIZE, NULL), -EISDIR);
 }
 
+/* chown(2) clears them of all but directories; without group execute, set-group-id is no privilege. */
+static void fifo_given_away(void **state)
+{
+    struct world *w = *state;
+    uint64_t fifo = make(w, 1, "fifo", S_IFIFO | 06775), dir = make(w, 1, "dir", S_IFDIR | 06775);
+    uint64_t node = make(w, 1, "node", S_IFCHR | 06765);
+    struct fc_attr a = {.uid = 5};
+
+    assert_int_equal(fc_live_setattr(w->live, fifo, &a, FC_SET_UID, NULL), 0);
+    assert_int_equal(fc_live_setattr(w->live, dir, &a, FC_SET_UID, NULL), 0);
+    assert_int_equal(fc_live_setattr(w->live, node, &a, FC_SET_UID, NULL), 0);
+    assert_int_equal(at(w, "fifo").mode, S_IFIFO | 0755);
+    assert_int_equal(at(w, "dir").mode, S_IFDIR | 06755);
+    assert_int_equal(at(w, "node").mode, S_IFCHR | 02745);
+}
+
 static void privileges_die_on_write(void **state)
 {
     struct world *w = *state;
@@ -486,6 +502,7 @@ int main(void)
         TEST(link_limit),
         TEST(rename_things),
         TEST(attributes),
+        TEST(fifo_given_away),
         TEST(privileges_die_on_write),
         TEST(xattrs),
         TEST(acls),
