@@ -39,7 +39,7 @@ LIB_OBJS := $(foreach m,$(lib_modules),$(call objects,$(m)))
 UNIT_TESTS := $(patsubst tests/unit/test_%.c,$(B)/unit/test_%,$(sort $(wildcard tests/unit/test_*.c)))
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(sort $(wildcard examples/*.c)))
 
-.PHONY: all lib unit examples check lint format bench-freeze soak clean install uninstall
+.PHONY: all lib unit examples check lint format bench-freeze bench-live soak clean install uninstall
 all: $(B)/fccompose $(B)/libfccompose.a $(B)/libfccompose.so examples
 lib: $(B)/libfccompose.a
 unit: $(UNIT_TESTS)
@@ -99,6 +99,10 @@ lint:
 # BENCH: options of tests/bench/freeze, such as BENCH='--only developer --host xfs --runs 3'.
 bench-freeze: $(B)/fccompose
 	B=$(B) tests/bench/freeze $(BENCH)
+
+# The same for tests/bench/live, such as BENCH='--only minbase --row create --runs 3'.
+bench-live: $(B)/fccompose
+	B=$(B) tests/bench/live $(BENCH)
 
 # Random trees for hours (default 1): make soak HOURS=8, make soak SEED=17 for one of them again.
 soak: $(B)/fccompose

@@ -27,3 +27,42 @@ for peer in ("fccompose", "cp", "fccompose, cold .tar.gz"):
     [ "$(tar -tf small.tar | grep -vc '/$')" -eq 300000 ]
     [ "$(tar -tf small.tar | grep -c '^many/.')" -eq 50000 ]
 }
+
+@test "bench: the mount and a peer over a tiny tree, each row seen to be done, and only the inputs stay" {
+    need_root
+    need_fuse
+    need gcc pkg-config fusermount3
+    B=$B run "$ROOT/tests/bench/live" --work bench --only tiny --peer fccompose --peer overlayfs --runs 1 --json out.json
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"full walk with stat, warm"* && $output == *"Targets"* && $output == *"not measured"* ]]
+    python3 -c '
+import json
+rows = json.load(open("out.json"))["tiny"]
+assert len(rows) == 18, rows.keys()
+for name, row in rows.items():
+    # Caches cannot be dropped in every container.
+    ours = row["fccompose"]
+    assert ours.get("median", 0) > 0 or "cannot be dropped" in ours["skip"], (name, ours)
+assert rows["walk-warm"]["fccompose"]["memory"] > 0
+assert rows["untar"]["fccompose"]["cpu"] > 0'
+    [ "$(cd bench && echo *)" = "inputs tools" ]
+}
+
+@test "bench: a peer that answers something else than the others is not measured" {
+    python3 - "$ROOT/tests/bench/live" <<'END'
+import runpy, sys, types
+sys.path.insert(0, sys.argv[1].rsplit("/", 1)[0])
+from bench import live_measure
+text = open(sys.argv[1]).read().replace("\nmain()\n", "\n")
+live = types.ModuleType("live")
+live.__file__ = sys.argv[1]
+exec(compile(text, sys.argv[1], "exec"), live.__dict__)
+series = {}
+for name, said in (("a", "8 files"), ("b", "8 files"), ("c", "7 files")):
+    series[name] = live_measure.Series(lambda check, said=said: (1.0, 0, 0, None, said))
+    series[name].round(1, 60, False)
+got = {n: s.result() for n, s in live.agreed(series).items()}
+assert got["a"]["median"] == 1 and "7 files" in got["c"]["skip"], got
+END
+}

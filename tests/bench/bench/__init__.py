@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of tests/bench/freeze."""
+"""The parts of tests/bench/freeze and tests/bench/live."""
