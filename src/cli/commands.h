@@ -15,6 +15,7 @@ extern const struct cli_command cmd_status;
 extern const struct cli_command cmd_diff;
 extern const struct cli_command cmd_reset;
 extern const struct cli_command cmd_commit;
+extern const struct cli_command cmd_fsck;
 extern const struct cli_command cmd_cp;
 extern const struct cli_command cmd_mv;
 extern const struct cli_command cmd_rm;

@@ -28,6 +28,8 @@ struct fc_edit;
 #define FC_EDIT_DATA 0u
 /** Alignment of everything in the data file. */
 #define FC_EDIT_BLOCK 4096u
+/** Largest file: what ext4 holds with blocks of 4 KiB. */
+#define FC_EDIT_FILE_MAX (UINT64_C(0xffffffff) * FC_EDIT_BLOCK)
 
 /** An inode row. */
 struct fc_edit_inode {

@@ -25,7 +25,7 @@ static const char setup_write[] = "PRAGMA synchronous = NORMAL; PRAGMA wal_autoc
                                   "PRAGMA journal_size_limit = 67108864; PRAGMA foreign_keys = OFF;"
                                   "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192";
 
-static int open_db(const char *file, int flags, sqlite3 **ret, struct fc_error *err)
+int fc_store_open_db(const char *file, int flags, sqlite3 **ret, struct fc_error *err)
 {
     sqlite3 *db = NULL;
     int rc = sqlite3_open_v2(file, &db, flags | SQLITE_OPEN_NOMUTEX, NULL), r = 0;
@@ -53,7 +53,7 @@ static int create_db(const char *dir, struct fc_error *err)
     if (asprintf(&temp, "%s/workspace.db.new", dir) < 0 || asprintf(&path, "%s/workspace.db", dir) < 0)
         return fc_fail(err, ENOMEM, "out of memory");
     fc_remove_all(AT_FDCWD, temp);
-    r = open_db(temp, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db, err);
+    r = fc_store_open_db(temp, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db, err);
     if (r == 0)
         r = fc_store_schema_create(db, err);
     if (db && sqlite3_close(db) != SQLITE_OK && r == 0)
@@ -149,7 +149,7 @@ int fc_edit_lock_shared(const char *dir, struct fc_error *err)
     return fd;
 }
 
-static int lock_exclusive(struct fc_edit *e, struct fc_error *err)
+int fc_store_lock(struct fc_edit *e, struct fc_error *err)
 {
     fc_auto(fc_free) char *path = NULL;
     char text[24];
@@ -208,14 +208,14 @@ static int open_immutable(struct fc_edit *e, struct fc_error *err)
         return fc_fail(err, EACCES, "%s cannot be read without write access: it was not closed in good order", e->dir);
     sqlite3_close_v2(e->db);
     e->db = NULL;
-    r = open_db(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, &e->db, err);
+    r = fc_store_open_db(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, &e->db, err);
     return r == 0 ? begin_reading(e, err) : r;
 }
 
-static int open_read(struct fc_edit *e, const char *path, struct fc_error *err)
+int fc_store_open_read(struct fc_edit *e, const char *path, struct fc_error *err)
 {
     struct fc_error first = {0};
-    int r = open_db(path, SQLITE_OPEN_READONLY, &e->db, err);
+    int r = fc_store_open_db(path, SQLITE_OPEN_READONLY, &e->db, err);
 
     if (r < 0)
         return r;
@@ -231,9 +231,9 @@ static int open_read(struct fc_edit *e, const char *path, struct fc_error *err)
     return r;
 }
 
-static int open_write(struct fc_edit *e, const char *path, struct fc_error *err)
+int fc_store_open_write(struct fc_edit *e, const char *path, struct fc_error *err)
 {
-    int r = open_db(path, SQLITE_OPEN_READWRITE, &e->db, err);
+    int r = fc_store_open_db(path, SQLITE_OPEN_READWRITE, &e->db, err);
 
     /* Reading something also recovers the log that a killed writer left. */
     if (r == 0 && (sqlite3_exec(e->db, setup_write, NULL, NULL, NULL) != SQLITE_OK ||
@@ -252,9 +252,9 @@ static int open_store(struct fc_edit *e, struct fc_error *err)
     if (access(path, F_OK) < 0)
         return fc_fail_errno(err, errno, "cannot open %s", path);
     if (e->mode == FC_EDIT_WRITE)
-        r = lock_exclusive(e, err);
+        r = fc_store_lock(e, err);
     if (r == 0)
-        r = e->mode == FC_EDIT_WRITE ? open_write(e, path, err) : open_read(e, path, err);
+        r = e->mode == FC_EDIT_WRITE ? fc_store_open_write(e, path, err) : fc_store_open_read(e, path, err);
     if (r == 0)
         r = fc_store_schema_check(e, err);
     if (r == 0)

@@ -96,6 +96,17 @@ void fc_store_bind_bytes(sqlite3_stmt *s, int i, const void *data, size_t size);
 /** Fails unless in a transaction for writing. */
 int fc_store_need_tx(const struct fc_edit *e, const char *what, struct fc_error *err);
 
+/* open.c */
+
+/** Open the file @path (or URI) as a database, without looking into it. */
+int fc_store_open_db(const char *path, int flags, sqlite3 **ret, struct fc_error *err);
+/** Take the lock of @e->dir for writing. -EBUSY with words. */
+int fc_store_lock(struct fc_edit *e, struct fc_error *err);
+/** Open the database @path for @e and begin a read transaction. */
+int fc_store_open_read(struct fc_edit *e, const char *path, struct fc_error *err);
+/** Open the database @path for @e for writing, which recovers what a killed writer left. */
+int fc_store_open_write(struct fc_edit *e, const char *path, struct fc_error *err);
+
 /* schema.c */
 
 /** Create the tables in an empty database. */

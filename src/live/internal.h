@@ -28,7 +28,7 @@
 /** Names of one file that is not a directory. */
 #define LIVE_LINK_MAX 65000u
 /** Largest file: what ext4 holds with blocks of 4 KiB. */
-#define LIVE_FILE_MAX (UINT64_C(0xffffffff) * FC_EDIT_BLOCK)
+#define LIVE_FILE_MAX FC_EDIT_FILE_MAX
 /** Largest xattr value, and largest sum of names that listxattr(2) can return. */
 #define LIVE_XATTR_MAX 65536u
 /** Largest reservation for a file that grows. */

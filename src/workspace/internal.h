@@ -40,6 +40,11 @@ struct fc_workspace {
     uint32_t n_stack;
 };
 
+/* open.c */
+
+/** -EBUSY with words: the mount process behind the control connection @fd has the workspace in @dir. */
+int ws_say_mounted(const char *dir, int fd, struct fc_error *err);
+
 /* view.c */
 
 /** Open the layers of edit's stack and fold them. */

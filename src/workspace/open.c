@@ -184,16 +184,16 @@ static int open_read(struct fc_workspace *ws, const char *socket, struct fc_erro
     }
 }
 
-static int say_mounted(const struct fc_workspace *ws, int fd, struct fc_error *err)
+int ws_say_mounted(const char *dir, int fd, struct fc_error *err)
 {
     fc_auto(fc_control_info_release) struct fc_control_info info = {0};
 
     if (fc_control_info(fd, &info, NULL) < 0)
-        return fc_fail(err, EBUSY, "%s is mounted: unmount it first with: fccompose umount", ws->dir);
+        return fc_fail(err, EBUSY, "%s is mounted: unmount it first with: fccompose umount", dir);
     if (!*info.mountpoint)
-        return fc_fail(err, EBUSY, "%s is offered as %s (process %d): end that first with: fccompose umount", ws->dir,
+        return fc_fail(err, EBUSY, "%s is offered as %s (process %d): end that first with: fccompose umount", dir,
                        *info.disk ? info.disk : "a virtual disk", info.pid);
-    return fc_fail(err, EBUSY, "%s is mounted at %s (process %d): unmount it first with: fccompose umount", ws->dir,
+    return fc_fail(err, EBUSY, "%s is mounted at %s (process %d): unmount it first with: fccompose umount", dir,
                    info.mountpoint, info.pid);
 }
 
@@ -209,7 +209,7 @@ static int open_write(struct fc_workspace *ws, const char *socket, struct fc_err
             return r;
         fd = fc_control_connect(socket, NULL);
         if (fd >= 0)
-            return say_mounted(ws, fd, err);
+            return ws_say_mounted(ws->dir, fd, err);
         if (!wait_more(ws, &waited))
             return r;
     }
