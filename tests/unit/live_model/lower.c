@@ -9,19 +9,24 @@ unsigned char l_byte(const struct l_entry *e, uint64_t at)
     return (unsigned char)(1 + (at * 7 + at / 4096 + e->seed) % 255);
 }
 
-/* Whether the layer says something of @path or of what is below it. */
-static bool is_used(const struct l_list *l, const char *path)
+static bool is_below(const char *p, const char *path, bool or_at)
 {
     size_t len = strlen(path);
 
-    for (size_t i = 0; i < l->n; i++) {
-        const char *p = l->items[i]->path, *t = l->items[i]->op == FC_ENTRY_HARDLINK ? l->items[i]->target : NULL;
+    return p && strncmp(p, path, len) == 0 && (p[len] == '/' || (or_at && p[len] == '\0'));
+}
 
-        if (l->items[i]->op == FC_ENTRY_WHITEOUT)
-            continue;
-        if (strncmp(p, path, len) == 0 && (p[len] == '\0' || p[len] == '/'))
-            return true;
-        if (t && strncmp(t, path, len) == 0 && (t[len] == '\0' || t[len] == '/'))
+/*
+ * Whether the layer says something of @path or of what is below it. What is removed may come again; but a whiteout makes the
+ * directory that it is in one of this layer's.
+ */
+static bool is_used(const struct l_list *l, const char *path)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct l_entry *e = l->items[i];
+
+        if (is_below(e->path, path, e->op != FC_ENTRY_WHITEOUT) ||
+            (e->op == FC_ENTRY_HARDLINK && is_below(e->target, path, true)))
             return true;
     }
     return false;
@@ -80,6 +85,10 @@ static void remove_some(struct l_list *l, const struct part *p, struct dice *d)
         if (i < 0)
             return;
         path = path_of(p, p->model->names[i].dir, p->model->names[i].text, p->model->names[i].len);
+        if (is_used(l, path)) {
+            free(path);
+            continue;
+        }
         if (one_in(d, 3) && m_is_dir(p->model, p->model->names[i].node)) {
             int dir = p->model->names[i].node;
 
@@ -87,7 +96,7 @@ static void remove_some(struct l_list *l, const struct part *p, struct dice *d)
             for (int k = 0; k < M_NAMES; k++)
                 if (p->model->names[k].node >= 0 && p->model->names[k].dir == dir)
                     m_remove_tree(p->model, k);
-        } else if (!is_used(l, path)) {
+        } else {
             l_add(l, FC_ENTRY_WHITEOUT, path);
             m_remove_tree(p->model, i);
         }

@@ -28,6 +28,7 @@ void race_init(struct race *race, struct stage *s, unsigned n_threads)
     race->pair_dir = make(s, race->dir, "pairs", S_IFDIR | 0755);
     race->links = make(s, race->dir, "links", S_IFREG | 0644);
     race->holey = make(s, race->dir, "holey", S_IFREG | 0644);
+    race->sliced = make(s, race->dir, "sliced", S_IFREG | 0644);
     for (int i = 0; i < RACE_TOKENS; i++) {
         snprintf(name, sizeof(name), "p%d", i);
         race->tokens[i] = make(s, race->places[i % 2], name, S_IFREG | 0644);
@@ -153,39 +154,69 @@ static void race_dirs(struct racer *k, struct dice *d)
     allowed(k, rc, -ENOENT, -ENOTEMPTY, -ESTALE);
 }
 
+/* Bytes of the file that all write: each block has its own, so that what comes from elsewhere is seen. */
+static unsigned char holey_byte(uint64_t at) { return (unsigned char)(100 + at / M_BLOCK % RACE_BLOCKS); }
+
+static void holey_read(struct racer *k, uint64_t at, size_t size)
+{
+    unsigned char *buffer = k->run->buffers[0];
+    ssize_t n = fc_live_read(k->race->s->live, k->race->holey, buffer, size, at);
+
+    if (n < 0)
+        disagree(k->run, "read: %s", strerror((int)-n));
+    for (ssize_t i = 0; i < n; i++)
+        if (buffer[i] != 0 && buffer[i] != holey_byte(at + (uint64_t)i))
+            disagree(k->run, "byte %llu is %d", (unsigned long long)at + (unsigned long long)i, buffer[i]);
+}
+
 /* A file full of holes: whatever is read there was written there. */
 static void race_content(struct racer *k, struct dice *d)
 {
     struct fc_live *live = k->race->s->live;
-    unsigned block = roll(d, RACE_BLOCKS);
-    unsigned char buffer[2 * M_BLOCK];
-    uint64_t at = block * (uint64_t)M_BLOCK;
-    struct fc_attr a = {.size = at + roll(d, M_BLOCK)};
-    ssize_t n;
+    uint64_t at = roll(d, RACE_BLOCKS * M_BLOCK);
+    size_t size = 1 + roll(d, one_in(d, 4) ? RACE_BLOCKS * M_BLOCK : 3 * M_BLOCK);
+    struct fc_attr a = {.size = at};
 
-    say(k->run, "race for block %u", block);
-    switch (roll(d, 6)) {
+    if (one_in(d, 2))
+        at -= at % M_BLOCK;
+    say(k->run, "race for %zu bytes at %llu", size, (unsigned long long)at);
+    switch (roll(d, 8)) {
     case 0:
         allowed(k, fc_live_setattr(live, k->race->holey, &a, FC_SET_SIZE, NULL), 0, 0, 0);
         return;
     case 1:
-        allowed(k,
-                fc_live_fallocate(live, k->race->holey, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                                  at + roll(d, M_BLOCK), 1 + roll(d, 20000)),
-                0, 0, 0);
+        allowed(k, fc_live_fallocate(live, k->race->holey, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, size), 0, 0,
+                0);
         return;
     case 2:
+        allowed(k, fc_live_sync(live, one_in(d, 2), NULL), 0, 0, 0);
+        return;
     case 3:
-        memset(buffer, (int)(100 + block), M_BLOCK);
-        if (fc_live_write(live, k->race->holey, buffer, M_BLOCK, at, false) != M_BLOCK)
+    case 4:
+    case 5:
+        for (size_t i = 0; i < size; i++)
+            k->run->buffers[0][i] = holey_byte(at + i);
+        if (fc_live_write(live, k->race->holey, k->run->buffers[0], size, at, false) != (ssize_t)size)
             disagree(k->run, "not written");
         return;
     default:
-        n = fc_live_read(live, k->race->holey, buffer, sizeof(buffer), at);
-        for (ssize_t i = 0; i < n; i++)
-            if (buffer[i] != 0 && buffer[i] != 100 + block + i / M_BLOCK)
-                disagree(k->run, "byte %zd of block %u is %d", i, block, buffer[i]);
+        holey_read(k, one_in(d, 2) ? 0 : at, 2 * RACE_BLOCKS * M_BLOCK);
     }
+}
+
+/* Each block of a file has bytes of every thread; what one wrote last is there, whatever the others do beside it. */
+static void race_slice(struct racer *k, struct dice *d)
+{
+    struct fc_live *live = k->race->s->live;
+    unsigned i = roll(d, RACE_SLICES);
+    uint64_t at = i * (uint64_t)M_BLOCK + k->number * 64, got = 0;
+
+    say(k->run, "slice %u", i);
+    if (fc_live_read(live, k->race->sliced, &got, sizeof(got), at) < 0 || got != k->slices[i])
+        disagree(k->run, "%llu and not %llu", (unsigned long long)got, (unsigned long long)k->slices[i]);
+    k->slices[i] = roll64(d);
+    if (fc_live_write(live, k->race->sliced, &k->slices[i], sizeof(got), at, false) != sizeof(got))
+        disagree(k->run, "not written");
 }
 
 /* First one file of a pair is written, then the other: no moment shows them apart by more than one. */
@@ -282,8 +313,30 @@ static void check_pairs(struct racer *k, const struct moment *m)
     }
 }
 
+/* A number for the bytes of all that is in the shared directory. */
+static uint64_t sum_of(struct racer *k, const struct moment *m)
+{
+    const char *const paths[] = {"shared/holey", "shared/sliced"};
+    const struct fc_snap_source *sources = fc_snapshot_sources(m->s, NULL);
+    uint64_t sum = 0;
+
+    for (size_t f = 0; f < 2; f++) {
+        const struct fc_snap_inode *i = &m->inodes[fc_snapshot_find(m->s, paths[f])];
+        const struct fc_snap_extent *e = fc_snapshot_extents(m->s, NULL) + i->first_extent;
+
+        for (uint32_t x = 0; x < i->n_extents; x++) {
+            ssize_t n = pread(sources[e[x].source].fd, k->run->buffers[1], e[x].length, (off_t)e[x].source_offset);
+
+            for (ssize_t b = 0; b < n; b++)
+                sum = (sum ^ k->run->buffers[1][b]) * UINT64_C(1099511628211);
+        }
+    }
+    return sum;
+}
+
 static void check_moment(struct racer *k, unsigned looks)
 {
+    uint64_t sum = 0;
     struct moment m = {0};
     struct fc_snapshot *s = NULL;
     struct fc_error err = {0};
@@ -298,20 +351,23 @@ static void check_moment(struct racer *k, unsigned looks)
         check_counts(k, &m);
         check_tokens(k, &m);
         check_pairs(k, &m);
+        if (i > 0 && sum != sum_of(k, &m))
+            disagree(k->run, "the contents are not those of before");
+        sum = sum_of(k, &m);
     }
     fc_snapshot_free(s);
 }
 
 void race_step(struct racer *k, struct dice *d)
 {
-    static void (*const ops[])(struct racer *, struct dice *) = {race_name,    race_name,    race_token, race_token,
-                                                                 race_link,    race_dirs,    race_dirs,  race_content,
-                                                                 race_content, race_content, race_pair};
+    static void (*const ops[])(struct racer *, struct dice *) = {
+        race_name,    race_name,    race_token,   race_token, race_link,  race_dirs, race_dirs,
+        race_content, race_content, race_content, race_pair,  race_slice, race_slice};
 
-    if (one_in(d, 120))
-        check_moment(k, 1 + roll(d, 3));
+    if (one_in(d, 60))
+        check_moment(k, 1 + roll(d, 20));
     else
-        ops[roll(d, 11)](k, d);
+        ops[roll(d, 13)](k, d);
 }
 
 void race_check(struct race *race, struct racer *racers)

@@ -5,12 +5,12 @@
 
 #include "model.h"
 
-enum { RACE_NAMES = 6, RACE_TOKENS = 4, RACE_PLACES = 5, RACE_PAIRS = 16, RACE_BLOCKS = 40 };
+enum { RACE_NAMES = 6, RACE_TOKENS = 4, RACE_PLACES = 5, RACE_PAIRS = 16, RACE_BLOCKS = 40, RACE_SLICES = 8 };
 
 /** What all threads share. */
 struct race {
     struct stage *s;
-    uint64_t dir, places[2], links, holey, tokens[RACE_TOKENS], pair_dir;
+    uint64_t dir, places[2], links, holey, sliced, tokens[RACE_TOKENS], pair_dir;
     unsigned n_threads;
 };
 
@@ -21,6 +21,7 @@ struct racer {
     unsigned number;
     long made[RACE_NAMES]; /* minus removed */
     uint64_t pair[2], version;
+    uint64_t slices[RACE_SLICES]; /* what this thread wrote last */
 };
 
 /** Make the shared directory. */
