@@ -85,7 +85,7 @@ static int read_rows(struct fc_check *c, struct fc_error *err)
             "%s/workspace.db is damaged and no row of it can be read: put a copy of it in its place, or make "
             "a new workspace (the contents of edits are still in data/0)",
             c->e->dir);
-    fc_findings_add(c->found, &(struct fc_finding){.code = "database", .table = "workspace.db"}, NULL,
+    fc_findings_add(c->found, &(struct fc_finding){.code = "database", .table = "workspace.db"}, FC_NO_REPAIR,
                     "%llu rows can be read: %zu objects, %zu names, %zu pieces of content, %zu attributes, %zu layers",
                     (unsigned long long)n, c->rows.n_inodes, c->rows.n_dentries, c->rows.n_extents, c->rows.n_xattrs,
                     c->rows.n_layers);

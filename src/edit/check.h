@@ -36,6 +36,8 @@ struct fc_findings {
     bool out_of_memory;         /**< some are missing */
 };
 
+/** For what cannot be repaired here, and for notes. */
+#define FC_NO_REPAIR ((const char *)NULL)
 /** Add one: the fields of @head (its name is copied), @repair (may be NULL; copied), and words. */
 void fc_findings_add(struct fc_findings *f, const struct fc_finding *head, const char *repair, const char *fmt, ...)
     FC_PRINTF(4, 5);

@@ -131,7 +131,7 @@ int fc_check_data(struct fc_check *c, struct fc_error *err)
         fc_findings_add(c->found, &head, "makes an empty one", "it is missing: the contents of edits are lost");
         c->no_data = true;
     } else if (!S_ISREG(st.st_mode)) {
-        fc_findings_add(c->found, &head, NULL, "it is no regular file");
+        fc_findings_add(c->found, &head, FC_NO_REPAIR, "it is no regular file");
         return 0;
     }
     for (size_t i = 0; i < r->n_extents; i++)

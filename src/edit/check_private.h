@@ -3,6 +3,7 @@
 #ifndef FC_EDIT_CHECK_PRIVATE_H
 #define FC_EDIT_CHECK_PRIVATE_H
 
+#include "base/buf.h"
 #include "edit/check.h"
 #include "edit/store.h"
 
@@ -59,6 +60,11 @@ void check_stack(struct fc_check *c);
 
 /** Read what rows there are in the pages of a database that SQLite refuses. *ret_n is how many were found. */
 int check_salvage(struct fc_check *c, uint64_t *ret_n, struct fc_error *err);
+
+/* check_put.c */
+
+/** Replace the changed tables, all or nothing, in the database that is open. */
+int check_put_rows(struct fc_check *c, struct fc_error *err);
 
 /* check_image.c */
 

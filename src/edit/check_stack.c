@@ -43,7 +43,7 @@ int check_take_layer(struct fc_check *c, const struct check_cell *cells)
     if (!l.locator || !l.name)
         return -ENOMEM;
     if (!good) {
-        fc_findings_add(c->found, &(struct fc_finding){.error = true, .code = "layer", .table = "layer"}, NULL,
+        fc_findings_add(c->found, &(struct fc_finding){.error = true, .code = "layer", .table = "layer"}, FC_NO_REPAIR,
                         "the row of layer %lld (\"%s\", from %s) is damaged: the stack is not known for certain",
                         (long long)cells[0].i, l.name, l.locator);
         rows->stack_unknown = true;
@@ -115,11 +115,11 @@ static void check_ranges(struct fc_check *c)
     for (size_t i = 1; i < r->n_layers; i++) {
         if (list[i - 1]->first_ino + list[i - 1]->n_inodes <= list[i]->first_ino)
             continue;
-        fc_findings_add(c->found, &(struct fc_finding){.error = true, .code = "layer-numbers", .table = "layer"}, NULL,
-                        "layers \"%s\" and \"%s\" own the same inode numbers (from %" PRIu64
-                        " on): which of them an edit "
-                        "belongs to is not known",
-                        list[i - 1]->name, list[i]->name, list[i]->first_ino);
+        fc_findings_add(
+            c->found, &(struct fc_finding){.error = true, .code = "layer-numbers", .table = "layer"}, FC_NO_REPAIR,
+            "layers \"%s\" and \"%s\" own the same inode numbers (from %" PRIu64 " on): which of them an edit "
+            "belongs to is not known",
+            list[i - 1]->name, list[i]->name, list[i]->first_ino);
         r->stack_unknown = true;
     }
 }
@@ -144,7 +144,7 @@ void check_stack(struct fc_check *c)
         r->changed |= FC_ROWS_LAYERS;
     }
     if (c->rebuild && !r->n_layers && r->layer_seq > 0) {
-        fc_findings_add(c->found, &(struct fc_finding){.error = true, .code = "stack", .table = "layer"}, NULL,
+        fc_findings_add(c->found, &(struct fc_finding){.error = true, .code = "stack", .table = "layer"}, FC_NO_REPAIR,
                         "the list of layers is lost");
         r->stack_unknown = true;
     }

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/log.h"
 
 /** The file grows in steps, so that its length is not a system call per file. Sparse: the step costs nothing. */
 #define DATA_STEP (UINT64_C(64) << 20)
@@ -35,7 +36,7 @@ static int used_ranges(struct fc_edit *e, struct fc_range **ret, size_t *ret_n, 
 
         if (offset < 0 || offset % FC_EDIT_BLOCK || length <= 0 || (uint64_t)offset > FC_SPACE_MAX ||
             (uint64_t)length > FC_SPACE_MAX - (uint64_t)offset)
-            r = fc_fail(err, EBADMSG, "%s/workspace.db is damaged: extents of inode %lld", e->dir,
+            r = fc_fail(err, EBADMSG, "%s/workspace.db is damaged: extents of inode %lld" FC_EDIT_NEXT_STEP, e->dir,
                         (long long)sqlite3_column_int64(s, 2));
         else if (fc_grow(&used, &cap, n + 1, sizeof(*used)) < 0)
             r = fc_fail(err, ENOMEM, "out of memory");
@@ -96,8 +97,8 @@ static int data_rebuild(struct fc_edit *e, struct fc_error *err)
         return r;
     r = fc_space_rebuild(&e->space, used, n, &bad);
     if (r == -EBADMSG)
-        return fc_fail(err, EBADMSG, "%s/workspace.db is damaged: two files share the data at %llu", e->dir,
-                       (unsigned long long)bad.offset);
+        return fc_fail(err, EBADMSG, "%s/workspace.db is damaged: two files share the data at %llu" FC_EDIT_NEXT_STEP,
+                       e->dir, (unsigned long long)bad.offset);
     if (r < 0)
         return fc_fail(err, -r, "out of memory");
     /* What lies behind the last extent is debris of a crash, and this is the cheap way to be rid of it. */
@@ -105,6 +106,9 @@ static int data_rebuild(struct fc_edit *e, struct fc_error *err)
         ((uint64_t)st.st_size > e->space.end && ftruncate(e->data_fd, (off_t)e->space.end) < 0))
         return fc_fail_errno(err, errno, "cannot shorten %s/data/0", e->dir);
     e->data_size = (uint64_t)st.st_size < e->space.end ? (uint64_t)st.st_size : e->space.end;
+    if (e->data_size < e->space.end)
+        fc_log(FC_LOG_WARN, "%s/data/0 is shorter by %llu bytes than what edits refer to: these read as zeros now",
+               e->dir, (unsigned long long)(e->space.end - e->data_size));
     punch_ready(e);
     return data_grow(e, e->space.end, err);
 }

@@ -21,6 +21,9 @@
 
 #include "base/cleanup.h"
 
+/** The end of words about damage: the next step. */
+#define FC_EDIT_NEXT_STEP ": check it with: fccompose fsck"
+
 /** An open store. Calls must be serialised by the caller (live/ holds its lock), but for fc_edit_data_fd(). */
 struct fc_edit;
 

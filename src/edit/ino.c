@@ -38,7 +38,8 @@ int fc_store_ino_open(struct fc_edit *e, struct fc_error *err)
     if (e->ino_stored < INO_FIRST || e->ino_stored > INO_MAX)
         e->ino_stored = stored ? 0 : INO_FIRST;
     if (!e->ino_stored)
-        return fc_fail(err, EBADMSG, "%s/workspace.db is damaged: next inode number \"%s\"", e->dir, stored);
+        return fc_fail(err, EBADMSG, "%s/workspace.db is damaged: next inode number \"%s\"" FC_EDIT_NEXT_STEP, e->dir,
+                       stored);
     e->ino_next = e->ino_limit = e->ino_stored;
     if (e->mode == FC_EDIT_READ)
         return 0;

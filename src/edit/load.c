@@ -11,7 +11,8 @@
 
 static int damaged(const struct fc_edit *e, struct fc_error *err, const char *what, uint64_t ino)
 {
-    return fc_fail(err, EBADMSG, "%s/workspace.db is damaged: %s of inode %llu", e->dir, what, (unsigned long long)ino);
+    return fc_fail(err, EBADMSG, "%s/workspace.db is damaged: %s of inode %llu" FC_EDIT_NEXT_STEP, e->dir, what,
+                   (unsigned long long)ino);
 }
 
 static struct timespec column_time(sqlite3_stmt *s, int i)

@@ -86,7 +86,7 @@ int fc_store_schema_check(struct fc_edit *e, struct fc_error *err)
     if (r < 0)
         return r;
     if (id != FC_STORE_APPLICATION_ID || version < 1)
-        return fc_fail(err, EBADMSG, "%s/workspace.db is not a database of fccompose", e->dir);
+        return fc_fail(err, EBADMSG, "%s/workspace.db is not a database of fccompose" FC_EDIT_NEXT_STEP, e->dir);
     if (version > FC_STORE_VERSION)
         return fc_fail(err, EOPNOTSUPP,
                        "%s/workspace.db has version %d, which a newer fccompose wrote; this one understands up to %d",

@@ -99,7 +99,8 @@ int fc_store_fail_db(sqlite3 *db, int rc, struct fc_error *err, const char *what
     int code = no_shm ? ENOSPC : errno_of(rc, db ? sqlite3_system_errno(db) : 0);
     const char *words = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
 
-    return fc_fail(err, code, "workspace database: %s: %s", what, no_shm ? "the disk is full" : words);
+    return fc_fail(err, code, "workspace database: %s: %s%s", what, no_shm ? "the disk is full" : words,
+                   code == EBADMSG ? FC_EDIT_NEXT_STEP : "");
 }
 
 int fc_store_fail(struct fc_edit *e, struct fc_error *err, const char *what)

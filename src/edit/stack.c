@@ -22,7 +22,8 @@ static int layer_from_row(struct fc_edit *e, sqlite3_stmt *s, struct fc_edit_lay
 
     if (id <= 0 || id >= UINT32_MAX || position < -1 || position > INT32_MAX || first < 0 || n < 0 || n > UINT32_MAX ||
         sqlite3_column_bytes(s, 2) != (int)sizeof(l->diffid.bytes))
-        return fc_fail(err, EBADMSG, "%s/workspace.db is damaged: layer row %lld", e->dir, (long long)id);
+        return fc_fail(err, EBADMSG, "%s/workspace.db is damaged: layer row %lld" FC_EDIT_NEXT_STEP, e->dir,
+                       (long long)id);
     *l = (struct fc_edit_layer){
         .id = (uint32_t)id, .position = (int)position, .first_ino = (uint64_t)first, .n_inodes = (uint32_t)n};
     memcpy(l->diffid.bytes, sqlite3_column_blob(s, 2), sizeof(l->diffid.bytes));
@@ -67,7 +68,8 @@ int fc_store_layers_load(struct fc_edit *e, struct fc_error *err)
     /* Positions count up from 0 without a gap, or somebody else wrote them. */
     for (size_t i = 0; r == 0 && i < n && layers[i].position >= 0; i++)
         if (layers[i].position != (int)i)
-            r = fc_fail(err, EBADMSG, "%s/workspace.db is damaged: stack position %d", e->dir, layers[i].position);
+            r = fc_fail(err, EBADMSG, "%s/workspace.db is damaged: stack position %d" FC_EDIT_NEXT_STEP, e->dir,
+                        layers[i].position);
     if (r < 0) {
         layers_free(layers, n);
         return r;

@@ -188,7 +188,7 @@ void live_dead_row(struct fc_live *live, uint64_t ino)
 {
     live_changed(live);
     if (fc_grow(&live->dead_rows.items, &live->dead_rows.cap, live->dead_rows.n + 1, sizeof(uint64_t)) < 0) {
-        /* The row stays, without a name: it is removed when the store is opened the next time. */
+        /* The row stays, without a name: it is not shown, and fccompose fsck tells of it. */
         fc_log(FC_LOG_WARN, "out of memory: the row of inode %llu stays for now", (unsigned long long)ino);
         return;
     }

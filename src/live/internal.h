@@ -379,7 +379,7 @@ int live_load(struct fc_live *live, const struct fc_live_options *options, struc
 
 /* settle.c */
 
-/** Count links, find parents, mark lower inodes that have no name any more, drop own ones. -EBADMSG, -ENOMEM with words. */
+/** Count links, find parents, mark lower inodes that have no name any more, hide own ones. -EBADMSG, -ENOMEM with words. */
 int live_settle(struct fc_live *live, struct fc_error *err);
 
 /* commit.c. All without the lock. */

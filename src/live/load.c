@@ -16,8 +16,8 @@ struct load {
 
 static int misfit(struct load *l, uint64_t ino, const char *what)
 {
-    return fc_fail(l->err, EBADMSG, "the edits do not fit the stack of layers: inode %llu %s", (unsigned long long)ino,
-                   what);
+    return fc_fail(l->err, EBADMSG, "the edits do not fit the stack of layers: inode %llu %s" FC_EDIT_NEXT_STEP,
+                   (unsigned long long)ino, what);
 }
 
 static int no_memory(struct load *l) { return fc_fail(l->err, ENOMEM, "out of memory while reading the edits"); }
@@ -134,7 +134,8 @@ static int open_source(struct load *l, uint32_t id)
     while (n > 0 && layers->id != id)
         layers++, n--;
     if (n == 0 || !l->options->open_layer)
-        return fc_fail(l->err, EBADMSG, "the edits refer to layer number %u, which the workspace does not know", id);
+        return fc_fail(l->err, EBADMSG,
+                       "the edits refer to layer number %u, which the workspace does not know" FC_EDIT_NEXT_STEP, id);
     layer = l->options->open_layer(l->options->open_layer_arg, layers, l->err);
     if (!layer)
         return l->err && l->err->code ? -l->err->code : -ENOENT;

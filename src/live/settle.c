@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* After loading: count every name from the root on, and let go of what has none. */
+/* After loading: count every name from the root on, and hide what has none. */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "live/internal.h"
 
 /*
@@ -17,12 +18,13 @@ struct tally {
     struct live_inos dirs;
     uint64_t dir; /* that is being read */
     uint32_t n_subdirs;
+    size_t n_orphans;
 };
 
 static int misfit(const struct tally *t, uint64_t ino, const char *what)
 {
-    return fc_fail(t->err, EBADMSG, "the edits do not fit the stack of layers: inode %llu %s", (unsigned long long)ino,
-                   what);
+    return fc_fail(t->err, EBADMSG, "the edits do not fit the stack of layers: inode %llu %s" FC_EDIT_NEXT_STEP,
+                   (unsigned long long)ino, what);
 }
 
 static int no_memory(const struct tally *t) { return fc_fail(t->err, ENOMEM, "out of memory while reading the edits"); }
@@ -126,43 +128,34 @@ static void take_count(struct tally *t, struct live_inode *inode, void *arg)
     *orphans = inode;
 }
 
-static int forget_name(void *arg, const char *name, size_t len, uint64_t cookie, uint64_t ino)
+/*
+ * What no name leads to is not shown. Its rows stay, and with them its data: no edit leaves such rows, so a name was lost
+ * by damage, and fccompose fsck can give it another.
+ */
+static void hide_orphan(struct tally *t, struct live_inode *inode)
 {
-    struct tally *t = arg;
-
-    (void)cookie, (void)ino;
-    return live_names_add(&t->live->dirty_names, t->dir, name, len);
-}
-
-/* An orphan goes with its rows: those of names in it would have no directory the next time. */
-static int drop_orphan(struct tally *t, struct live_inode *inode)
-{
-    struct live_node node = {.own = inode, .lower = inode->lower, .ino = inode->attr.ino};
-    int r = 0;
-
-    t->dir = node.ino;
-    if (S_ISDIR(inode->attr.mode))
-        r = live_dir_bury(t->live, inode);
-    if (r == 0 && S_ISDIR(inode->attr.mode))
-        r = live_dir_each(t->live, &node, 0, forget_name, t);
-    if (r < 0)
-        return no_memory(t);
+    for (size_t i = 0; i < inode->content.n; i++)
+        if (inode->content.items[i].source == FC_EDIT_DATA)
+            t->live->data_bytes -= inode->content.items[i].length;
+    inode->content.n = 0;
+    inode->stored = false;
     live_inode_drop(t->live, inode);
-    return 0;
+    t->n_orphans++;
 }
 
-static int drop_all(struct tally *t, struct live_inode *orphans)
+static void hide_all(struct tally *t, struct live_inode *orphans)
 {
-    int r = 0;
-
-    while (orphans && r == 0) {
+    while (orphans) {
         struct live_inode *next = orphans->window_next;
 
         orphans->window_next = NULL;
-        r = drop_orphan(t, orphans);
+        hide_orphan(t, orphans);
         orphans = next;
     }
-    return r;
+    if (t->n_orphans)
+        fc_log(FC_LOG_WARN,
+               "the names of %zu changed object%s are lost: fccompose fsck --repair puts them into /lost+found",
+               t->n_orphans, t->n_orphans == 1 ? "" : "s");
 }
 
 /* Lower inodes that no name leads to are marked; one that lost some of its names and has no struct gets one. */
@@ -200,10 +193,9 @@ int live_settle(struct fc_live *live, struct fc_error *err)
     r = read_all(&t);
     if (r == 0) {
         each_own(&t, take_count, &orphans);
-        r = drop_all(&t, orphans);
-    }
-    if (r == 0)
+        hide_all(&t, orphans);
         r = settle_lower(&t);
+    }
     free(t.dirs.items);
     free(t.names);
     return r;

@@ -21,11 +21,21 @@ static void begin_step(const struct ws_pass *p, const char *what)
         p->options->progress->begin(p->options->progress, what, 0, FC_PROGRESS_ITEMS);
 }
 
-static int end_step(const struct ws_pass *p, int r)
+/* The step dealt with @n things. */
+static int end_step(const struct ws_pass *p, size_t n, int r)
 {
+    if (p->options->progress && p->options->progress->update)
+        p->options->progress->update(p->options->progress, n);
     if (p->options->progress && p->options->progress->end)
         p->options->progress->end(p->options->progress, r >= 0);
     return r;
+}
+
+static size_t n_rows(const struct ws_pass *p)
+{
+    const struct fc_rows *r = p->check ? fc_check_rows(p->check) : NULL;
+
+    return r ? r->n_inodes + r->n_dentries + r->n_extents + r->n_xattrs + r->n_layers : 0;
 }
 
 static void pass_release(struct ws_pass *p)
@@ -90,7 +100,8 @@ static int open_store(struct ws_pass *p, int *ret_fd, struct fc_error *err)
     if (r < 0)
         return r;
     begin_step(p, "reading the database");
-    return end_step(p, p->mounted ? open_mounted(p, *ret_fd, err) : open_unmounted(p, socket, err));
+    r = p->mounted ? open_mounted(p, *ret_fd, err) : open_unmounted(p, socket, err);
+    return end_step(p, n_rows(p), r);
 }
 
 /* Loading counts names anew, so a wrong count in a row harms nothing. */
@@ -131,7 +142,7 @@ static int check_tree(struct ws_pass *p, struct fc_error *err)
         fc_rows_sort(p->rows);
         r = ws_check_index(p, err);
     }
-    return end_step(p, r);
+    return end_step(p, n_rows(p), r);
 }
 
 static int look(struct ws_pass *p, struct fc_error *err)
@@ -140,8 +151,8 @@ static int look(struct ws_pass *p, struct fc_error *err)
 
     p->rows = fc_check_rows(p->check);
     fc_check_numbers(p->check);
-    begin_step(p, "checking the layers");
-    r = end_step(p, ws_check_layers(p, err));
+    /* Reading a layer's contents is a step by itself. */
+    r = ws_check_layers(p, err);
     if (r == 0 && p->tree)
         r = check_tree(p, err);
     if (r == 0)
@@ -161,8 +172,8 @@ static int mend(struct ws_pass *p, struct fc_workspace_check *ret, struct fc_err
     if (!p->tree || !fc_check_needs_write(p->check))
         return 0;
     begin_step(p, "repairing");
-    r = end_step(p, fc_check_write(p->check, &ret->backup, err));
-    return r;
+    r = fc_check_write(p->check, &ret->backup, err);
+    return end_step(p, p->found->n_repairs, r);
 }
 
 static int pass(const char *dir, struct fc_cache *cache, const struct fc_workspace_check_options *options,

@@ -92,7 +92,7 @@ static void check_log(struct ws_pass *p)
     struct stat st;
 
     if (path && lstat(path, &st) == 0 && st.st_size > 0)
-        fc_findings_add(p->found, &(struct fc_finding){.code = "log", .table = "workspace.db-wal"}, NULL,
+        fc_findings_add(p->found, &(struct fc_finding){.code = "log", .table = "workspace.db-wal"}, FC_NO_REPAIR,
                         "the database was not closed in good order; its log of %lld bytes is taken into account, and "
                         "folded back when the workspace is next used",
                         (long long)st.st_size);

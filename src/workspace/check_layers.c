@@ -23,13 +23,14 @@ static void say_missing(struct ws_pass *p, const struct fc_edit_layer *l, int r,
 
     fc_digest_format(&l->diffid, text);
     if (r == -ENOENT)
-        fc_findings_add(p->found, &(struct fc_finding){.error = true, .code = "layer-missing", .table = "layer"}, NULL,
-                        made_here
-                            ? "layer \"%s\" (%s, made by %s) is not in the cache %s: bring that cache back"
-                            : "layer \"%s\" (%s, from %s) is not in the cache %s: fccompose pull imports it again",
-                        l->name, text, l->locator, fc_cache_dir(p->cache));
+        fc_findings_add(
+            p->found, &(struct fc_finding){.error = true, .code = "layer-missing", .table = "layer"}, FC_NO_REPAIR,
+            made_here ? "layer \"%s\" (%s, made by %s) is not in the cache %s: bring that cache back"
+                      : "layer \"%s\" (%s, from %s) is not in the cache %s: fccompose pull imports it again",
+            l->name, text, l->locator, fc_cache_dir(p->cache));
     else
-        fc_findings_add(p->found, &(struct fc_finding){.error = true, .code = "layer-damaged", .table = "layer"}, NULL,
+        fc_findings_add(p->found, &(struct fc_finding){.error = true, .code = "layer-damaged", .table = "layer"},
+                        FC_NO_REPAIR,
                         made_here ? "layer \"%s\" (made by %s): %s: bring the cache back"
                                   : "layer \"%s\" (from %s): %s: remove that folder of the cache, then fccompose pull",
                         l->name, l->locator, words);
@@ -87,7 +88,7 @@ static int fold(struct ws_pass *p, struct fc_error *err)
         return fc_fail(err, ENOMEM, "%s", why.msg);
     if (r < 0) {
         p->tree = NULL;
-        fc_findings_add(p->found, &(struct fc_finding){.error = true, .code = "stack", .table = "layer"}, NULL,
+        fc_findings_add(p->found, &(struct fc_finding){.error = true, .code = "stack", .table = "layer"}, FC_NO_REPAIR,
                         "the layers make no tree: %s", why.msg);
         return 0;
     }

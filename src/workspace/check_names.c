@@ -27,6 +27,9 @@ bool ws_node_is_dir(const struct ws_pass *p, uint32_t node)
 {
     const struct fc_row_inode *row = ws_check_row(p, ws_node_ino(p, node));
 
+    /* The edits' own objects end with their rows. */
+    if (!row && node >= p->n_lower)
+        return false;
     return S_ISDIR(row ? row->i.mode : p->lower[node].mode);
 }
 

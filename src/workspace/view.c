@@ -32,7 +32,8 @@ static int open_row(struct fc_cache *cache, const struct fc_edit_layer *row, str
         return r;
     if (fc_layer_view(*ret)->header->n_inodes != row->n_inodes) {
         fc_layer_unref(*ret);
-        return fc_fail(err, EBADMSG, "layer \"%s\" in the cache is not the one that the workspace was made with",
+        return fc_fail(err, EBADMSG,
+                       "layer \"%s\" in the cache is not the one that the workspace was made with" FC_EDIT_NEXT_STEP,
                        row->name);
     }
     return 0;
