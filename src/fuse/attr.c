@@ -57,6 +57,7 @@ void fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set
     int r;
 
     (void)fi;
+    fuse_kill_setattr(req, ino, to_set);
     for (size_t i = 0; i < FC_LENGTH(bits); i++)
         if (to_set & bits[i].fuse)
             which |= bits[i].live;

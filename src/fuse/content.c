@@ -31,11 +31,7 @@ void fuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, str
     free(big);
 }
 
-/*
- * Set-id bits and capabilities need no care here: the session claims neither HANDLE_KILLPRIV nor its second version,
- * so the kernel, which knows who writes, sends SETATTR and REMOVEXATTR before the WRITE. (Version 2 marks the WRITE
- * instead, but libfuse up to 3.18 does not pass that mark on.)
- */
+/* Capabilities go with every write; set-id bits only if the kernel says so, which knows who writes. */
 void fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
                    struct fuse_file_info *fi)
 {
@@ -46,6 +42,8 @@ void fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size
         atomic_fetch_add(&m->mapped_writing, 1);
         atomic_fetch_add(&m->mapped_writes, 1);
     }
+    if (fuse_kill_asked())
+        fuse_kill_priv(req, ino);
     n = fc_live_write(m->live, ino, data, size, (uint64_t)offset, false);
     if (fi->writepage)
         atomic_fetch_sub(&m->mapped_writing, 1);
@@ -62,6 +60,8 @@ void fuse_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_fil
 void fuse_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *fi)
 {
     (void)fi;
+    if (fuse_req_ctx(req)->uid != 0) /* the kernel has no mark for this one */
+        fuse_kill_priv(req, ino);
     fuse_reply_err(req, -fc_live_fallocate(fuse_mount_of(req)->live, ino, mode, (uint64_t)offset, (uint64_t)length));
 }
 
@@ -82,11 +82,13 @@ void fuse_op_copy_file_range(fuse_req_t req, fuse_ino_t ino, off_t offset, struc
 {
     (void)fi;
     (void)out_fi;
-    if (flags != 0)
+    if (flags != 0) {
         fuse_reply_err(req, EINVAL);
-    else
-        reply_done(req,
-                   fc_live_copy(fuse_mount_of(req)->live, ino, (uint64_t)offset, out_ino, (uint64_t)out_offset, size));
+        return;
+    }
+    if (fuse_req_ctx(req)->uid != 0) /* nor for this */
+        fuse_kill_priv(req, out_ino);
+    reply_done(req, fc_live_copy(fuse_mount_of(req)->live, ino, (uint64_t)offset, out_ino, (uint64_t)out_offset, size));
 }
 
 /** A directory listing on its way. */

@@ -12,6 +12,9 @@ static unsigned wanted(const struct fc_mount *m)
                     FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS |
                     FUSE_CAP_NO_OPEN_SUPPORT | FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_EXPLICIT_INVAL_DATA;
 
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+    want |= FUSE_CAP_HANDLE_KILLPRIV_V2;
+#endif
     /* ACLs imply default_permissions in the kernel. */
     if (m->root_view)
         want |= FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
@@ -20,7 +23,7 @@ static unsigned wanted(const struct fc_mount *m)
 
 /*
  * The whole set is stated, since libfuse turns on things that we must not have: ATOMIC_O_TRUNC (O_TRUNC would be lost
- * without OPEN requests), AUTO_INVAL_DATA (wins over EXPLICIT_INVAL_DATA), HANDLE_KILLPRIV (see fuse_op_write()).
+ * without OPEN requests), AUTO_INVAL_DATA (wins over EXPLICIT_INVAL_DATA), HANDLE_KILLPRIV (does not say who may keep set-id bits).
  * FLOCK_LOCKS and POSIX_LOCKS stay off, so that the kernel keeps the locks; splicing gains nothing measurable.
  */
 void fuse_op_init(void *userdata, struct fuse_conn_info *conn)
@@ -28,6 +31,9 @@ void fuse_op_init(void *userdata, struct fuse_conn_info *conn)
     struct fc_mount *m = userdata;
 
     conn->want = conn->capable & wanted(m);
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+    m->kill_priv = conn->want & FUSE_CAP_HANDLE_KILLPRIV_V2;
+#endif
     conn->max_write = FUSE_IO_MAX;
     conn->max_background = 64;
     conn->congestion_threshold = 48;

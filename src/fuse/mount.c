@@ -20,6 +20,7 @@ static int open_service(struct fc_mount *m, const struct fc_mount_options *o, st
                                       .operations = &operations,
                                       .userdata = m};
     char text[80];
+    int r;
 
     /* The owner of a mount by an ordinary user owns nothing in it, so there the kernel must not check permissions. */
     snprintf(text, sizeof(text), "%s%s%s", o->read_only ? ",ro" : "",
@@ -27,7 +28,8 @@ static int open_service(struct fc_mount *m, const struct fc_mount_options *o, st
     so.text = text;
     fuse_operations(&operations);
     m->service.mark = m;
-    return fuse_service_open(&m->service, &so, err);
+    r = fuse_service_open(&m->service, &so, err);
+    return r < 0 ? r : fuse_kill_enable(m, err);
 }
 
 static int fill(struct fc_mount *m, const struct fc_mount_options *o, struct fc_error *err)

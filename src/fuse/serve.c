@@ -102,6 +102,7 @@ static void *worker_main(void *arg)
                 fc_log(FC_LOG_WARN, "cannot read requests: %s", strerror(-r));
             break;
         }
+        fuse_kill_peek(&buf);
         fuse_session_process_buf(s->se, &buf);
     }
     fuse_service_end(s); /* when one sees the end, all do */

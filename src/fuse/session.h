@@ -65,6 +65,7 @@ struct fc_mount {
     int host_fd;    /* O_PATH: where the free space of statfs(2) is counted */
     bool root_view; /* default_permissions, new files belong to the caller */
     bool own_as_set, classic_open;
+    bool kill_priv; /* HANDLE_KILLPRIV_V2 was agreed upon */
     uint32_t own_uid, own_gid;
     struct fc_live_listener listener;
     struct fuse_notifier notifier;
@@ -82,6 +83,19 @@ void fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
 void fuse_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+
+/* killpriv.c: set-id bits */
+
+/** Look at a request that this thread is about to give to libfuse. */
+void fuse_kill_peek(const struct fuse_buf *buf);
+/** Whether it says that its caller may not keep set-id bits of the file that it changes. */
+bool fuse_kill_asked(void);
+/** Before INIT: offer the kernel to clear set-id bits for it. Sets m->kill_priv when they agree. -ENOMEM. */
+int fuse_kill_enable(struct fc_mount *m, struct fc_error *err);
+/** Clear what the caller may not keep, if clearing is ours to do. Before the change itself, as on other file systems. */
+void fuse_kill_priv(fuse_req_t req, fuse_ino_t ino);
+/** The same before a SETATTR of @to_set, if it is one that clears them. */
+void fuse_kill_setattr(fuse_req_t req, fuse_ino_t ino, int to_set);
 
 /* entry.c: names and attributes */
 

@@ -149,6 +149,11 @@ PY
     [ ! -e many ]
 }
 
+@test "set-id bits after writes, cuts and chown, by root, owner, group and others: as on the host" {
+    mkdir "$WORK/host-set-id" set-id
+    "$LIB/set-id-agrees" set-id "$WORK/host-set-id"
+}
+
 @test "ids of 32 bits, nanosecond times, set-id bits, names of 255 bytes" {
     touch ids
     chown 4000000000:3000000000 ids
