@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layers: immutable, content-addressed, opened from the cache by one mapping. */
+/* Layers: immutable, content-addressed, opened from the cache by one read. */
 #ifndef FCCOMPOSE_LAYER_H
 #define FCCOMPOSE_LAYER_H
 
@@ -39,7 +39,7 @@ FC_PUBLIC int fc_cache_open(const char *path, struct fc_cache **ret_cache, struc
 FC_PUBLIC void fc_cache_free(struct fc_cache *cache);
 
 /**
- * Open the layer @diffid from the cache: maps its index, opens its pack.
+ * Open the layer @diffid from the cache: reads its index into memory, opens its pack.
  *
  * Returns 0 and sets *ret_layer (release it with fc_layer_unref()); -ENOENT if the cache lacks it; -EBADMSG if
  * index or pack are damaged (err names the file). The cheap structural checks are done here, so that a damaged
@@ -51,7 +51,7 @@ FC_PUBLIC int fc_layer_open(struct fc_cache *cache, const struct fc_digest *diff
 /** Take another reference to @layer and return it. Thread-safe. */
 FC_PUBLIC struct fc_layer *fc_layer_ref(struct fc_layer *layer);
 
-/** Drop a reference; the last one unmaps and closes. NULL is allowed. Thread-safe. */
+/** Drop a reference; the last one frees and closes. NULL is allowed. Thread-safe. */
 FC_PUBLIC void fc_layer_unref(struct fc_layer *layer);
 
 /** The digest of the uncompressed tar, which is the layer's name. Borrowed from @layer. */

@@ -77,6 +77,20 @@ ssize_t fc_read_full(int fd, void *buffer, size_t size) { return read_whole(fd, 
 
 int fc_write_full(int fd, const void *buffer, size_t size) { return write_whole(fd, buffer, size, HERE); }
 
+const char *fc_fd_path(int fd, char *buffer, size_t size)
+{
+    char link[40];
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = size > 1 ? readlink(link, buffer, size - 1) : -1;
+    if (n > 0)
+        buffer[n] = '\0';
+    else
+        snprintf(buffer, size, "a file");
+    return buffer;
+}
+
 bool fc_gains_by_allocating(int fd)
 {
     struct statfs fs;

@@ -30,6 +30,8 @@ int fc_writev_full(int fd, struct iovec *pieces, int n);
 bool fc_gains_by_allocating(int fd);
 /** Copy @size bytes between files at given offsets: copy_file_range where it works, else through memory. Returns 0 or -errno; -ENODATA if the source is short. */
 int fc_copy_range(int src_fd, uint64_t src_offset, int dst_fd, uint64_t dst_offset, uint64_t size);
+/** The path by which @fd was opened, for messages: in @buffer (cut if need be), or "a file" if nobody knows. Returns @buffer. */
+const char *fc_fd_path(int fd, char *buffer, size_t size);
 /** Append a whole file (at most @max bytes, else -EFBIG) to @ret. @dirfd may be AT_FDCWD. Returns 0 or -errno. */
 int fc_read_file(int dirfd, const char *path, size_t max, struct fc_buf *ret);
 /** mkdir -p with mode 0777 & ~umask. Returns 0 (also if it was there) or -errno with words. */

@@ -160,18 +160,21 @@ static int put_zeros(int fd, uint64_t n)
     return r;
 }
 
-static int put_extent(int source, const struct fc_snap_extent *e, uint64_t length, char *buffer, int fd)
+static int put_extent(int source, const struct fc_snap_extent *e, uint64_t length, char *buffer, int fd,
+                      struct fc_error *err)
 {
+    char name[512];
+
     for (uint64_t done = 0; done < length;) {
         uint64_t left = length - done;
         ssize_t n = fc_pread_full(source, buffer, left < CHUNK ? (size_t)left : (size_t)CHUNK, e->source_offset + done);
         int r;
 
         if (n <= 0)
-            return n < 0 ? (int)n : -EIO;
+            return fc_fail_errno(err, n < 0 ? (int)-n : EIO, "cannot read %s", fc_fd_path(source, name, sizeof(name)));
         r = fc_write_full(fd, buffer, (size_t)n);
         if (r < 0)
-            return r;
+            return fc_fail_errno(err, -r, "cannot write the content");
         done += (uint64_t)n;
     }
     return 0;
@@ -192,8 +195,11 @@ static int cat(const struct fc_snapshot *s, uint32_t inode, int fd, struct fc_er
         if (length > i->size - extents[n].offset)
             length = i->size - extents[n].offset;
         r = put_zeros(fd, extents[n].offset - at);
-        if (r == 0)
-            r = put_extent(sources[extents[n].source].fd, &extents[n], length, buffer, fd);
+        if (r < 0)
+            break;
+        r = put_extent(sources[extents[n].source].fd, &extents[n], length, buffer, fd, err);
+        if (r < 0)
+            return r;
         at = extents[n].offset + length;
     }
     if (r == 0)

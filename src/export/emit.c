@@ -44,7 +44,7 @@ void fc_emitter_release(struct fc_emitter *e)
 static int emit_run(struct fc_emitter *e, const struct fc_snap_extent *x, uint64_t length, const char *path,
                     struct fc_error *err)
 {
-    char show[256];
+    char show[256], file[512];
 
     for (uint64_t done = 0; done < length;) {
         size_t want = length - done < CHUNK ? (size_t)(length - done) : CHUNK;
@@ -52,10 +52,13 @@ static int emit_run(struct fc_emitter *e, const struct fc_snap_extent *x, uint64
         struct fc_block b = {.data = e->buffer, .size = want, .offset = x->offset + done};
         int r;
 
+        if (n >= 0 && (size_t)n < want && e->sources[x->source].layer != FC_TREE_NONE)
+            n = -EIO; /* a pack that was cut short */
         if (n < 0)
-            return fc_fail_errno(err, (int)-n, "cannot read the content of \"/%s\"",
-                                 fc_name_show(show, sizeof(show), path, strlen(path)));
-        /* What a source lacks at its end is zeros: a sparse data file may be shorter than its last block. */
+            return fc_fail_errno(err, (int)-n, "cannot read the content of \"/%s\" in %s",
+                                 fc_name_show(show, sizeof(show), path, strlen(path)),
+                                 fc_fd_path(e->sources[x->source].fd, file, sizeof(file)));
+        /* A sparse data file may be shorter than its last block. */
         memset(e->buffer + n, 0, want - (size_t)n);
         r = fc_tar_writer_data(e->writer, &b, err);
         if (r < 0)

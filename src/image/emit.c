@@ -15,6 +15,7 @@ int fc_image_source_length(struct fc_image_sources *sources, const struct fc_seg
                            struct fc_error *err)
 {
     uint64_t size, there;
+    char name[512];
     struct stat st;
 
     if (!fc_map_get(&sources->lengths, (uint64_t)s->file.fd, &size)) {
@@ -30,8 +31,9 @@ int fc_image_source_length(struct fc_image_sources *sources, const struct fc_seg
         return 0;
     }
     if (s->length - there >= 4096)
-        return fc_fail(err, EIO, "a source of the image ends at byte %llu, %llu bytes too early",
-                       (unsigned long long)size, (unsigned long long)(s->length - there));
+        return fc_fail(err, EIO, "%s, a source of the image, ends at byte %llu, %llu bytes too early",
+                       fc_fd_path(s->file.fd, name, sizeof(name)), (unsigned long long)size,
+                       (unsigned long long)(s->length - there));
     *ret_length = there;
     return 0;
 }

@@ -113,6 +113,7 @@ int fc_gather_file(struct fc_gather *g, uint64_t offset, int source_fd, uint64_t
     for (uint64_t done = 0; done < length;) {
         int r = reach(g, offset + done, err);
         size_t n = STAGE - g->staged;
+        char name[512];
         ssize_t got;
 
         if (r < 0)
@@ -121,9 +122,11 @@ int fc_gather_file(struct fc_gather *g, uint64_t offset, int source_fd, uint64_t
             n = (size_t)(length - done);
         got = fc_pread_full(source_fd, g->stage + g->staged, n, source_offset + done);
         if (got < 0)
-            return fc_fail_errno(err, (int)-got, "cannot read a source of the image");
+            return fc_fail_errno(err, (int)-got, "cannot read %s, a source of the image",
+                                 fc_fd_path(source_fd, name, sizeof(name)));
         if ((size_t)got < n)
-            return fc_fail(err, EIO, "a source of the image ends at byte %llu, %llu bytes too early",
+            return fc_fail(err, EIO, "%s, a source of the image, ends at byte %llu, %llu bytes too early",
+                           fc_fd_path(source_fd, name, sizeof(name)),
                            (unsigned long long)(source_offset + done + (uint64_t)got),
                            (unsigned long long)(length - done - (uint64_t)got));
         push(g, g->stage + g->staged, n);

@@ -10,6 +10,7 @@
 /* Read @n bytes at @skip of segment @s; a source that ends inside its last block goes on with zeros. */
 static int read_segment(const struct fc_segment *s, uint64_t skip, void *buffer, size_t n, struct fc_error *err)
 {
+    char name[512];
     ssize_t got;
 
     switch (s->kind) {
@@ -19,9 +20,11 @@ static int read_segment(const struct fc_segment *s, uint64_t skip, void *buffer,
     case FC_SEGMENT_FILE:
         got = fc_pread_full(s->file.fd, buffer, n, s->file.offset + skip);
         if (got < 0)
-            return fc_fail_errno(err, (int)-got, "cannot read a source of the image");
+            return fc_fail_errno(err, (int)-got, "cannot read %s, a source of the image",
+                                 fc_fd_path(s->file.fd, name, sizeof(name)));
         if (s->length - skip - (uint64_t)got >= 4096 && (size_t)got < n)
-            return fc_fail(err, EIO, "a source of the image is too short");
+            return fc_fail(err, EIO, "%s, a source of the image, is too short",
+                           fc_fd_path(s->file.fd, name, sizeof(name)));
         memset((char *)buffer + got, 0, n - (size_t)got);
         return 0;
     default:

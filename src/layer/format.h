@@ -5,7 +5,7 @@
  * A layer is a folder layers/HEX of the cache, HEX being the diffID in hexadecimal, with two files:
  *
  *   index   header, then tables at the offsets that the header gives, each aligned to 8 bytes. All numbers are
- *           little-endian. Opening a layer is mapping this file and checking its bounds; nothing is parsed.
+ *           little-endian. Opening a layer is reading this file and checking its bounds; nothing is parsed.
  *   pack    file contents, decompressed. Every extent starts on a multiple of 4096 and is padded with zeros to the
  *           next, in the order of the archive; holes take no room. The pack may be empty.
  *

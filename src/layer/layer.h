@@ -11,7 +11,7 @@
 #include "layer/format.h"
 
 /**
- * The mapped tables of an open layer. fc_layer_open() has checked every index, offset and string end, so readers need
+ * The tables of an open layer, in memory. fc_layer_open() has checked every index, offset and string end, so readers need
  * not. The host must be little-endian (a static assertion in layer/open.c).
  */
 struct fc_layer_view {

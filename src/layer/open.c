@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open a layer by mapping its index, count its users, verify its digests. */
+/* Open a layer by reading its index into memory, count its users, verify its digests. */
 #include "layer/open.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "layer/cache.h"
 
 /* The tables are used as they lie in the file. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "layers are mapped: the host must be little-endian");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tables are not converted: the host must be little-endian");
 _Static_assert(sizeof(struct fc_layer_header) == 216 && sizeof(struct fc_layer_node) == 24 &&
                    sizeof(struct fc_layer_inode) == 64 && sizeof(struct fc_layer_extent) == 24 &&
                    sizeof(struct fc_layer_xattr) == 16,
@@ -34,22 +34,76 @@ static int open_file(int dirfd, const char *name, struct stat *ret_st)
     return S_ISREG(ret_st->st_mode) ? fc_steal_fd(&fd) : -EBADMSG;
 }
 
-static int map_index(struct fc_layer *l, int dirfd, struct fc_error *err)
+/* A file of another length than its header says is not read: it may have grown beyond all memory. */
+static int index_fits(int fd, uint64_t size)
+{
+    struct fc_layer_header h;
+    ssize_t n = fc_pread_full(fd, &h, sizeof(h), 0);
+
+    if (n < 0)
+        return (int)n;
+    if ((size_t)n < sizeof(h) || size > SIZE_MAX / 2)
+        return -EBADMSG;
+    /* Of another version's header nothing is known: fc_layer_check() says that. */
+    return h.index_size == size || h.version > FC_LAYER_VERSION ? 0 : -EBADMSG;
+}
+
+/* In large pages where it is large: to have those cleared takes a fraction of the time. */
+static void *index_memory(size_t size)
+{
+    enum { LARGE = 2 << 20 };
+    void *memory = NULL;
+
+    if (size < LARGE)
+        return malloc(size);
+    if (posix_memalign(&memory, LARGE, size) != 0)
+        return NULL;
+    madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
+}
+
+/*
+ * The index is read, not mapped. What is read of a mapping changes when somebody cuts the file short or overwrites it: a
+ * page that is gone, or that the disk fails to give, is SIGBUS, and the rest of a last page turns into zeros without any
+ * signal, behind the back of fc_layer_check(). That check touches every page anyway, so that a copy costs no more memory
+ * while one process has the layer open, and little time: 10 ms for the 37 MB of 300,000 files, where a mapping takes 5.
+ */
+static int read_index(struct fc_layer *l, int dirfd, struct fc_error *err)
 {
     struct stat st;
     fc_auto(fc_close) int fd = open_file(dirfd, "index", &st);
-    void *map;
+    ssize_t n;
+    int r;
 
     if (fd == -ENOENT || fd == -EBADMSG || fd == -ELOOP || (fd >= 0 && st.st_size == 0))
         return fc_fail(err, EBADMSG, "%s/index is missing or empty", l->path);
     if (fd < 0)
         return fc_fail_errno(err, -fd, "cannot open %s/index", l->path);
-    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED)
-        return fc_fail_errno(err, errno, "cannot map %s/index", l->path);
-    l->map = map;
-    l->map_size = (size_t)st.st_size;
-    return 0;
+    r = index_fits(fd, (uint64_t)st.st_size);
+    if (r == -EBADMSG)
+        return fc_fail(err, EBADMSG, "%s/index: damaged: not a layer index, or not of its length", l->path);
+    if (r < 0)
+        return fc_fail_errno(err, -r, "cannot read %s/index", l->path);
+    l->index_size = (size_t)st.st_size;
+    l->index = index_memory(l->index_size);
+    if (!l->index)
+        return fc_fail(err, ENOMEM, "%s/index: out of memory", l->path);
+    n = fc_pread_full(fd, l->index, l->index_size, 0);
+    if (n < 0)
+        return fc_fail_errno(err, (int)-n, "cannot read %s/index", l->path);
+    return (size_t)n == l->index_size ? 0 : fc_fail(err, EBADMSG, "%s/index was cut short", l->path);
+}
+
+/* fc_layer_check() finds that too, but of the two files the index is rarely the one that is to blame. */
+static int pack_fits(const struct fc_layer *l, uint64_t size, struct fc_error *err)
+{
+    const struct fc_layer_header *h = l->index;
+
+    if (l->index_size < sizeof(*h) || memcmp(h->magic, FC_LAYER_MAGIC, sizeof(h->magic)) != 0 ||
+        h->version > FC_LAYER_VERSION || h->pack_size == size)
+        return 0;
+    return fc_fail(err, EBADMSG, "%s/pack: damaged: it has %llu bytes, not %llu", l->path, (unsigned long long)size,
+                   (unsigned long long)h->pack_size);
 }
 
 static int open_parts(struct fc_layer *l, struct fc_error *err)
@@ -64,7 +118,7 @@ static int open_parts(struct fc_layer *l, struct fc_error *err)
         return fc_fail(err, ENOENT, "the layer is not in the cache (%s)", l->path);
     if (dirfd < 0)
         return fc_fail_errno(err, errno, "cannot open %s", l->path);
-    r = map_index(l, dirfd, err);
+    r = read_index(l, dirfd, err);
     if (r < 0)
         return r;
     pack = open_file(dirfd, "pack", &st);
@@ -72,7 +126,10 @@ static int open_parts(struct fc_layer *l, struct fc_error *err)
         return fc_fail(err, EBADMSG, "%s/pack is missing", l->path);
     if (pack < 0)
         return fc_fail_errno(err, -pack, "cannot open %s/pack", l->path);
-    r = fc_layer_check(l->map, l->map_size, (uint64_t)st.st_size, &l->view, &why);
+    r = pack_fits(l, (uint64_t)st.st_size, err);
+    if (r < 0)
+        return r;
+    r = fc_layer_check(l->index, l->index_size, (uint64_t)st.st_size, &l->view, &why);
     if (r < 0)
         return fc_fail(err, -r, "%s/index: %s", l->path, why.msg);
     if (memcmp(l->view.header->diffid, l->diffid.bytes, sizeof(l->diffid.bytes)) != 0)
@@ -112,8 +169,7 @@ void fc_layer_unref(struct fc_layer *layer)
 {
     if (!layer || atomic_fetch_sub_explicit(&layer->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (layer->map)
-        munmap(layer->map, layer->map_size);
+    free(layer->index);
     if (layer->view.pack_fd >= 0)
         close(layer->view.pack_fd);
     free(layer->path);
@@ -146,7 +202,7 @@ static int verify_index(const struct fc_layer *l, struct fc_hasher *hasher, stru
     memset(h.index_digest, 0, sizeof(h.index_digest));
     r = fc_hasher_add(hasher, &h, sizeof(h));
     if (r == 0)
-        r = fc_hasher_add(hasher, (const char *)l->map + sizeof(h), l->map_size - sizeof(h));
+        r = fc_hasher_add(hasher, (const char *)l->index + sizeof(h), l->index_size - sizeof(h));
     if (r == 0)
         r = fc_hasher_finish(hasher, &digest);
     if (r < 0)
@@ -197,7 +253,7 @@ int fc_layer_verify(struct fc_layer *layer, struct fc_progress *progress, struct
         return fc_fail(err, ENOMEM, "out of memory");
     if (progress && progress->begin)
         progress->begin(progress, "verifying", layer->view.header->pack_size, FC_PROGRESS_BYTES);
-    r = fc_layer_check(layer->map, layer->map_size, layer->view.header->pack_size, &again, &why);
+    r = fc_layer_check(layer->index, layer->index_size, layer->view.header->pack_size, &again, &why);
     if (r < 0)
         fc_fail(err, -r, "%s/index: %s", layer->path, why.msg);
     if (r == 0)

@@ -10,8 +10,8 @@
 struct fc_layer {
     struct fc_layer_view view;
     struct fc_digest diffid;
-    void *map; /**< the index, mapped */
-    size_t map_size;
+    void *index; /**< the file of that name, in memory */
+    size_t index_size;
     char *path; /**< of the layer's folder, for messages */
     atomic_uint refs;
 };

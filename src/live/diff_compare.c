@@ -50,7 +50,7 @@ static struct run look(struct cursor *c, uint64_t at, uint64_t size)
     return (struct run){.end = size, .fd = -1};
 }
 
-/* Fill @buffer with @n bytes that begin @skip into the run; holes are zeros, and so is what a source lacks. */
+/* Fill @buffer with @n bytes that begin @skip into the run; holes are zeros, and so is what the data file lacks. */
 static int fetch(const struct run *run, uint64_t skip, char *buffer, size_t n)
 {
     ssize_t got = 0;
@@ -59,6 +59,8 @@ static int fetch(const struct run *run, uint64_t skip, char *buffer, size_t n)
         got = fc_pread_full(run->fd, buffer, n, run->source_offset + skip);
     if (got < 0)
         return (int)got;
+    if ((size_t)got < n && run->fd >= 0 && run->layer != FC_TREE_NONE)
+        return -EIO; /* a pack that was cut short */
     memset(buffer + got, 0, n - (size_t)got);
     return 0;
 }

@@ -18,6 +18,7 @@
 #define FC_LIVE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "base/arena.h"
@@ -203,6 +204,7 @@ struct fc_live {
 
     pthread_t writer;
     bool have_writer, stop, warned;
+    atomic_uint_least64_t told; /* what could not be read last, and when that was logged */
 };
 
 /* live.c */
@@ -355,6 +357,14 @@ void live_window_release(struct fc_live *live, struct live_inode *inode);
 void live_windows_tick(struct fc_live *live);
 /** Space that can be handed to edit/ with the transaction that is being prepared. Moves it into *ret (empty before). */
 void live_space_take_freed(struct fc_live *live, struct live_ranges *ret);
+
+/* read.c */
+
+/**
+ * The first @size bytes of a piece, which may be a hole. With or without the lock. -EIO for a pack that was cut short; a
+ * failure is told to the log, with the name of the file.
+ */
+int live_read_piece(struct fc_live *live, const struct live_piece *p, void *buffer, size_t size);
 
 /* write.c */
 

@@ -2,9 +2,11 @@
 /* Read content, and find its data and holes. */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/log.h"
 #include "live/internal.h"
 
 /* So many pieces are looked up at a time. */
@@ -35,16 +37,36 @@ static int collect(struct fc_live *live, uint64_t ino, uint64_t offset, size_t s
     return n;
 }
 
-static int read_piece(const struct live_piece *p, char *buffer)
+/* Once for each descriptor and second: a program may try to read the same again and again. */
+static void tell_unreadable(struct fc_live *live, const struct live_piece *p, int code)
 {
-    ssize_t n = 0;
+    uint64_t now = (uint64_t)time(NULL) << 24 | (uint64_t)(p->fd & 0xffffff);
+    char path[512];
 
-    if (p->fd >= 0)
-        n = fc_pread_full(p->fd, buffer, (size_t)p->length, p->source_offset);
-    if (n < 0)
-        return (int)n;
-    /* Holes, and what was allocated behind the end of the data file but never written. */
-    memset(buffer + n, 0, (size_t)p->length - (size_t)n);
+    if (atomic_exchange(&live->told, now) == now)
+        return;
+    fc_fd_path(p->fd, path, sizeof(path));
+    if (p->source == FC_EDIT_DATA)
+        fc_log(FC_LOG_WARN, "cannot read %s at byte %llu: %s", path, (unsigned long long)p->source_offset,
+               strerror(code));
+    else
+        fc_log(FC_LOG_WARN,
+               "cannot read %s at byte %llu: %s; next: fccompose umount, fccompose cache verify, which says what to do",
+               path, (unsigned long long)p->source_offset, code == ENODATA ? "it was cut short" : strerror(code));
+}
+
+int live_read_piece(struct fc_live *live, const struct live_piece *p, void *buffer, size_t size)
+{
+    ssize_t n = p->fd < 0 ? 0 : fc_pread_full(p->fd, buffer, size, p->source_offset);
+
+    /* The pack of a layer has every byte that the index names; the data file may end where it was never written. */
+    if (n >= 0 && (size_t)n < size && p->fd >= 0 && p->source != FC_EDIT_DATA)
+        n = -ENODATA;
+    if (n < 0) {
+        tell_unreadable(live, p, (int)-n);
+        return n == -ENODATA ? -EIO : (int)n;
+    }
+    memset((char *)buffer + n, 0, size - (size_t)n);
     return 0;
 }
 
@@ -64,7 +86,7 @@ static ssize_t read_some(struct fc_live *live, uint64_t ino, char *buffer, size_
     if (n <= 0)
         return n;
     for (int i = 0; i < n && r == 0; i++) {
-        r = read_piece(&pieces[i], buffer + done);
+        r = live_read_piece(live, &pieces[i], buffer + done, (size_t)pieces[i].length);
         done += (size_t)pieces[i].length;
     }
     live_lock(live);

@@ -133,15 +133,17 @@ static int copy_below(struct fc_live *live, struct live_inode *inode, uint64_t f
         live_content(live, &(struct live_node){.own = inode, .lower = inode->lower, .ino = inode->attr.ino});
     char buffer[FC_EDIT_BLOCK];
     struct live_piece p;
-    ssize_t n;
+    size_t n;
+    int r;
 
     if (from >= to || from >= c.size)
         return 0;
     live_content_piece(&c, from, &p);
     if (p.fd < 0)
         return 0; /* new space reads as zeros already */
-    n = fc_pread_full(p.fd, buffer, (size_t)(p.length < to - from ? p.length : to - from), p.source_offset);
-    return n > 0 ? fc_pwrite_full(live->data_fd, buffer, (size_t)n, dst) : (int)n;
+    n = (size_t)(p.length < to - from ? p.length : to - from);
+    r = live_read_piece(live, &p, buffer, n);
+    return r == 0 ? fc_pwrite_full(live->data_fd, buffer, n, dst) : r;
 }
 
 static int write_part(struct fc_live *live, const struct plan *p, const struct part *part)

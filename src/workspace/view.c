@@ -21,6 +21,21 @@ static int missing_layer(struct fc_cache *cache, const struct fc_edit_layer *row
                    fc_cache_dir(cache), row->locator);
 }
 
+/* @err says what is wrong with it; what can be done about it comes behind that. */
+static int damaged_layer(const struct fc_edit_layer *row, struct fc_error *err)
+{
+    struct fc_error what = {0};
+
+    if (!err)
+        return -EBADMSG;
+    what = *err;
+    if (strncmp(row->locator, "commit:", 7) == 0)
+        return fc_fail(err, what.code, "%s; the layer \"%s\" was made by fccompose commit: bring the cache back",
+                       what.msg, row->name);
+    return fc_fail(err, what.code, "%s; remove that folder and import it again from %s with: fccompose pull", what.msg,
+                   row->locator);
+}
+
 static int open_row(struct fc_cache *cache, const struct fc_edit_layer *row, struct fc_layer **ret,
                     struct fc_error *err)
 {
@@ -28,6 +43,8 @@ static int open_row(struct fc_cache *cache, const struct fc_edit_layer *row, str
 
     if (r == -ENOENT)
         return missing_layer(cache, row, err);
+    if (r == -EBADMSG || r == -EIO)
+        return damaged_layer(row, err);
     if (r < 0)
         return r;
     if (fc_layer_view(*ret)->header->n_inodes != row->n_inodes) {
