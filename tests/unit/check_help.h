@@ -105,6 +105,7 @@ static inline void host_file(const char *path, size_t size, unsigned seed)
 static inline struct fc_layer *make_layer(void)
 {
     struct fc_layer *layer = NULL;
+    struct fc_imported got = {0};
     struct fc_error err = {0};
     char dir[100], locator[120];
 
@@ -121,7 +122,9 @@ static inline struct fc_layer *make_layer(void)
     assert_int_equal(symlink("passwd", "etc/link"), 0);
     assert_int_equal(chdir("/"), 0);
     snprintf(locator, sizeof(locator), "dir:%s", dir);
-    ok(fc_stack_import(cache, locator, NULL, &layer, NULL, &err), &err);
+    ok(fc_stack_import(cache, locator, NULL, &got, &err), &err);
+    layer = fc_layer_ref(got.layers[0]);
+    fc_imported_release(&got);
     return layer;
 }
 
