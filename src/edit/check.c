@@ -104,6 +104,8 @@ static int begin(struct fc_check *c, struct fc_error *err)
         r = check_database(c, err);
     if (r == 0)
         r = read_rows(c, err);
+    if (r == 0)
+        r = check_absurd(c, err);
     if (r < 0)
         return r;
     fc_rows_sort(&c->rows);

@@ -12,6 +12,8 @@
 #include "base/arena.h"
 #include "edit/edit.h"
 
+/** No workspace comes near this inode number by counting: what has it was damaged. */
+#define FC_EDIT_INO_ABSURD (UINT64_C(1) << 48)
 /** Largest xattr value. */
 #define FC_EDIT_XATTR_MAX 65536u
 
@@ -166,6 +168,8 @@ bool fc_check_needs_write(const struct fc_check *c);
  * transaction, or, when the database itself is damaged, a new one in its place. On failure the database is as it was.
  */
 int fc_check_write(struct fc_check *c, char **ret_backup, struct fc_error *err);
+/** Instead, when no row changes: fold the log of a program that was killed back into the database. */
+int fc_check_fold_log(struct fc_check *c, struct fc_error *err);
 /** Unlock and free. NULL is allowed. */
 void fc_check_free(struct fc_check *c);
 FC_DEFINE_AUTO(struct fc_check *, fc_check_free)

@@ -53,6 +53,8 @@ int check_take_meta(struct fc_check *c, const struct check_cell *cells);
 int check_take_conflict(struct fc_check *c, const struct check_cell *cells);
 /** When all rows are there: the order of extents inside each file. */
 void check_extent_order(struct fc_check *c);
+/** Numbers of inodes that no counting reaches become others. */
+int check_absurd(struct fc_check *c, struct fc_error *err);
 /** And the layers among themselves. */
 void check_stack(struct fc_check *c);
 

@@ -9,10 +9,8 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "base/map.h"
 #include "edit/check_private.h"
-
-/** Numbers end here, as in ino.c. */
-#define INO_END (UINT64_C(1) << 62)
 
 static const char *copy_text(struct fc_check *c, const struct check_cell *cell)
 {
@@ -32,7 +30,7 @@ int check_take_layer(struct fc_check *c, const struct check_cell *cells)
     struct fc_rows *rows = &c->rows;
     bool good = in_range(&cells[0], 1, UINT32_MAX - 1) && in_range(&cells[1], -1, INT32_MAX) &&
                 cells[2].type == CHECK_BLOB && cells[2].size == sizeof(struct fc_digest) &&
-                in_range(&cells[5], 2, (int64_t)INO_END) && in_range(&cells[6], 0, UINT32_MAX - 1);
+                in_range(&cells[5], 2, (int64_t)FC_EDIT_INO_ABSURD) && in_range(&cells[6], 0, UINT32_MAX - 1);
     struct fc_edit_layer l = {.id = (uint32_t)cells[0].i,
                               .position = (int)cells[1].i,
                               .locator = copy_text(c, &cells[3]),
@@ -75,7 +73,7 @@ int check_take_meta(struct fc_check *c, const struct check_cell *cells)
     }
     errno = 0;
     n = strtoull(m.value, &end, 10);
-    if (m.value[0] >= '0' && m.value[0] <= '9' && !*end && errno == 0 && n >= 2 && n <= INO_END)
+    if (m.value[0] >= '0' && m.value[0] <= '9' && !*end && errno == 0 && n >= 2 && n < FC_EDIT_INO_ABSURD)
         rows->next_ino = n;
     return 0;
 }
@@ -151,6 +149,57 @@ void check_stack(struct fc_check *c)
     check_ranges(c);
 }
 
+/* The number instead of *ino, if that is absurd. */
+static int sane(struct fc_check *c, struct fc_map *map, uint64_t *next, uint64_t *ino)
+{
+    uint64_t now;
+
+    if (*ino < FC_EDIT_INO_ABSURD)
+        return 0;
+    if (!fc_map_get(map, *ino, &now)) {
+        now = (*next)++;
+        fc_findings_add(c->found, &(struct fc_finding){.error = true, .code = "number", .table = "inode", .ino = now},
+                        "gives it this number", "its number %" PRIu64 " cannot be", *ino);
+        if (fc_map_set(map, *ino, now) < 0)
+            return -ENOMEM;
+    }
+    *ino = now;
+    c->rows.changed |= FC_ROWS_INODES | FC_ROWS_XATTRS | FC_ROWS_EXTENTS | FC_ROWS_DENTRIES;
+    return 0;
+}
+
+int check_absurd(struct fc_check *c, struct fc_error *err)
+{
+    struct fc_rows *r = &c->rows;
+    struct fc_map map = {0};
+    uint64_t next = r->next_ino > 2 && r->next_ino < FC_EDIT_INO_ABSURD ? r->next_ino : 2;
+    int rc = 0;
+
+    for (size_t i = 0; i < r->n_inodes; i++)
+        if (r->inodes[i].i.ino < FC_EDIT_INO_ABSURD && r->inodes[i].i.ino >= next)
+            next = r->inodes[i].i.ino + 1;
+    for (size_t i = 0; i < r->n_layers; i++)
+        if (r->layers[i].l.first_ino + r->layers[i].l.n_inodes > next)
+            next = r->layers[i].l.first_ino + r->layers[i].l.n_inodes;
+    for (size_t i = 0; i < r->n_inodes && rc == 0; i++)
+        rc = sane(c, &map, &next, &r->inodes[i].i.ino);
+    for (size_t i = 0; i < r->n_extents && rc == 0; i++)
+        rc = sane(c, &map, &next, &r->extents[i].ino);
+    for (size_t i = 0; i < r->n_xattrs && rc == 0; i++)
+        rc = sane(c, &map, &next, &r->xattrs[i].ino);
+    for (size_t i = 0; i < r->n_dentries && rc == 0; i++) {
+        rc = sane(c, &map, &next, &r->dentries[i].parent);
+        if (rc == 0)
+            rc = sane(c, &map, &next, &r->dentries[i].ino);
+    }
+    if (map.len && r->next_ino && r->next_ino < next) {
+        r->next_ino = next;
+        r->changed |= FC_ROWS_META;
+    }
+    fc_map_release(&map);
+    return rc < 0 ? fc_fail(err, ENOMEM, "out of memory") : 0;
+}
+
 /* The end of the reserved numbers in the file "ino", 0 if it says nothing. */
 static uint64_t ino_mark(const struct fc_check *c)
 {
@@ -164,7 +213,7 @@ static uint64_t ino_mark(const struct fc_check *c)
     }
     if (fc_read_file(AT_FDCWD, path, 4096, &b) == 0 && b.len == sizeof(mark))
         memcpy(&mark, b.data, sizeof(mark));
-    return mark <= INO_END ? mark : 0;
+    return mark < FC_EDIT_INO_ABSURD ? mark : 0;
 }
 
 void fc_check_numbers(struct fc_check *c)

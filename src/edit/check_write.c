@@ -187,6 +187,24 @@ static int in_place(struct fc_check *c, const char *path, struct fc_error *err)
     return r;
 }
 
+int fc_check_fold_log(struct fc_check *c, struct fc_error *err)
+{
+    fc_auto(fc_free) char *path = NULL;
+    int r;
+
+    if (c->rebuild || c->rows.stack_unknown)
+        return 0;
+    if (asprintf(&path, "%s/workspace.db", c->e->dir) < 0) {
+        path = NULL;
+        return no_memory(err);
+    }
+    r = close_db(c->e, err);
+    if (r == 0)
+        r = fc_store_open_write(c->e, path, err);
+    /* The last one to close a database folds its log back. */
+    return r == 0 ? close_db(c->e, err) : r;
+}
+
 int fc_check_write(struct fc_check *c, char **ret_backup, struct fc_error *err)
 {
     fc_auto(fc_free) char *path = NULL, *backup = NULL;

@@ -169,8 +169,10 @@ static int mend(struct ws_pass *p, struct fc_workspace_check *ret, struct fc_err
 {
     int r = 0;
 
-    if (!p->tree || !fc_check_needs_write(p->check))
+    if (!p->tree)
         return 0;
+    if (!fc_check_needs_write(p->check))
+        return p->has_log ? fc_check_fold_log(p->check, err) : 0;
     begin_step(p, "repairing");
     r = fc_check_write(p->check, &ret->backup, err);
     return end_step(p, p->found->n_repairs, r);

@@ -86,15 +86,31 @@ static int check_socket(struct ws_pass *p, struct fc_error *err)
     return remove_left(p, "control.sock", "it is the socket of a mount process that has ended", err);
 }
 
+/* How far numbers of inodes were given out, in eight bytes; without the file the database's word counts. */
+static int check_ino(struct ws_pass *p, struct fc_error *err)
+{
+    fc_auto(fc_free) char *path = join(p->store, "ino");
+    fc_auto(fc_buf_release) struct fc_buf b = {0};
+    uint64_t mark = 0;
+    int r = path ? fc_read_file(AT_FDCWD, path, 4096, &b) : -ENOMEM;
+
+    if (r == 0 && b.len == sizeof(mark))
+        memcpy(&mark, b.data, sizeof(mark));
+    if (r == -ENOENT || (r == 0 && (b.len == 0 || b.len == sizeof(mark)) && mark < FC_EDIT_INO_ABSURD))
+        return 0;
+    return remove_left(p, "ino", "it does not hold an inode number", err);
+}
+
 static void check_log(struct ws_pass *p)
 {
     fc_auto(fc_free) char *path = join(p->store, "workspace.db-wal");
     struct stat st;
 
-    if (path && lstat(path, &st) == 0 && st.st_size > 0)
-        fc_findings_add(p->found, &(struct fc_finding){.code = "log", .table = "workspace.db-wal"}, FC_NO_REPAIR,
-                        "the database was not closed in good order; its log of %lld bytes is taken into account, and "
-                        "folded back when the workspace is next used",
+    p->has_log = path && lstat(path, &st) == 0 && st.st_size > 0;
+    if (p->has_log)
+        fc_findings_add(p->found, &(struct fc_finding){.code = "log", .table = "workspace.db-wal"},
+                        "folds it back into the database, as the next use of the workspace does",
+                        "the database was not closed in good order; its log of %lld bytes is taken into account",
                         (long long)st.st_size);
 }
 
@@ -157,6 +173,8 @@ int ws_check_leftovers(struct ws_pass *p, struct fc_error *err)
         r = remove_left(p, temps[i], "it is part of a database that was never finished", err);
     if (r == 0)
         r = remove_left(p, "reserve", "it is disk space that a killed program had set aside", err);
+    if (r == 0)
+        r = check_ino(p, err);
     check_log(p);
     return r == 0 ? check_socket(p, err) : r;
 }

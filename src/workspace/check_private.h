@@ -32,6 +32,7 @@ struct ws_pass {
     struct fc_cache *cache;
     const struct fc_workspace_check_options *options;
     bool mounted;
+    bool has_log; /* of a program that was killed */
     struct fc_findings *found;
     struct fc_check *check;
     struct fc_rows *rows;

@@ -229,6 +229,22 @@ static inline void sql(const char *text)
     sqlite3_close(db);
 }
 
+static inline void overwrite(const char *path, uint64_t offset, const void *data, size_t size)
+{
+    int fd = open(path, O_RDWR);
+
+    assert_true(fd >= 0);
+    assert_int_equal(fc_pwrite_full(fd, data, size, offset), 0);
+    close(fd);
+}
+
+static inline off_t size_of(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
 static inline struct fc_workspace_check check(bool repair)
 {
     const struct fc_workspace_check_options how = {.repair = repair};

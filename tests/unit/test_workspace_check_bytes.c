@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The check of a workspace whose files are damaged: pages of the database, its header and log, bytes anywhere. */
+/* The check of a workspace whose files are damaged: pages of the database, its header and log, the data file, the folder. */
 #include "unit/check_help.h"
 
 #include <sys/wait.h>
 
 enum { PAGE = 4096, MANY = 3000 };
-
-static void overwrite(const char *path, uint64_t offset, const void *data, size_t size)
-{
-    int fd = open(path, O_RDWR);
-
-    assert_true(fd >= 0);
-    assert_int_equal(fc_pwrite_full(fd, data, size, offset), 0);
-    close(fd);
-}
-
-static off_t size_of(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 ? st.st_size : 0;
-}
 
 static void put_many(struct fc_live *live)
 {
@@ -252,66 +236,6 @@ static void the_folder(void **state)
     assert_int_equal(st.st_mode & 07777, 0700);
 }
 
-/* Damage anywhere */
-
-static uint64_t seed;
-
-static uint64_t draw(uint64_t below)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (seed >> 33) % below;
-}
-
-/* Whatever happened: no crash, words for every failure, and what is called whole opens. */
-static void must_have_an_end(uint64_t which)
-{
-    const struct fc_workspace_check_options look = {0}, mend = {.repair = true};
-    struct fc_workspace_check c = {0};
-    struct fc_workspace *ws = NULL;
-    struct fc_error err = {0};
-    int r = fc_workspace_check(home, cache, &look, &c, &err);
-    bool whole = r == 0 && !fc_workspace_check_errors(&c);
-
-    if (r < 0 && !err.msg[0])
-        fail_msg("seed %llu: a failure without words", (unsigned long long)which);
-    fc_workspace_check_release(&c);
-    if (!whole && r == 0) {
-        r = fc_workspace_check(home, cache, &mend, &c, &err);
-        whole = r == 0 && !fc_workspace_check_errors(&c);
-        fc_workspace_check_release(&c);
-    }
-    err = (struct fc_error){0};
-    r = fc_workspace_open(home, cache, FC_WORKSPACE_WRITE, &ws, &err);
-    if (r == 0)
-        fc_workspace_free(ws);
-    else if (whole)
-        fail_msg("seed %llu: called whole, and %s", (unsigned long long)which, err.msg);
-}
-
-static void bytes_anywhere(void **state)
-{
-    const char *rounds = getenv("FC_CHECK_ROUNDS"), *only = getenv("FC_CHECK_SEED");
-    uint64_t n = only ? 1 : rounds ? strtoull(rounds, NULL, 10) : 150;
-
-    for (uint64_t i = 0; i < n; i++) {
-        uint64_t which = only ? strtoull(only, NULL, 10) : i;
-        unsigned char byte;
-        unsigned n_bytes;
-
-        assert_int_equal(setup(state), 0);
-        seed = which;
-        draw(2);
-        n_bytes = 1 + (unsigned)draw(8);
-        for (unsigned k = 0; k < n_bytes; k++) {
-            byte = (unsigned char)draw(256);
-            overwrite(db_path, draw((uint64_t)size_of(db_path)), &byte, 1);
-        }
-        if (draw(8) == 0)
-            assert_int_equal(truncate(db_path, (off_t)draw((uint64_t)size_of(db_path))), 0);
-        must_have_an_end(which);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,7 +246,6 @@ int main(void)
         cmocka_unit_test_setup(a_short_data_file_is_told, setup),
         cmocka_unit_test_setup(a_missing_layer_is_told_and_nothing_changed, setup),
         cmocka_unit_test_setup(the_folder, setup),
-        cmocka_unit_test(bytes_anywhere),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
