@@ -13,7 +13,8 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 include src/deps.mk
 
-PKGS := fuse3 ext2fs libarchive zlib sqlite3 jansson libcrypto libselinux libxxhash libcurl
+PKGS := fuse3 ext2fs libarchive zlib sqlite3 jansson libcrypto libselinux libxxhash yaml-0.1
+# Of libcurl the headers alone: src/fetch loads it when it is needed.
 # Nice to have: isa-l inflates gzip in half the time of zlib. ISAL= leaves it out.
 ifeq ($(origin ISAL),undefined)
 ISAL := $(shell pkg-config --exists libisal && echo libisal)
@@ -23,11 +24,11 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wfo
 OPT := $(if $(DEBUG)$(ASAN)$(UBSAN)$(TSAN),-O1 -g -fno-omit-frame-pointer,-O2 -g)
 SAN := $(if $(ASAN),-fsanitize=address) $(if $(UBSAN),-fsanitize=undefined -fno-sanitize-recover=undefined) \
 	$(if $(TSAN),-fsanitize=thread)
-CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(shell pkg-config --cflags $(PKGS) $(ISAL)) \
+CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(shell pkg-config --cflags $(PKGS) libcurl $(ISAL)) \
 	$(if $(ISAL),-DFC_HAVE_ISAL)
 CFLAGS += -std=gnu11 $(OPT) $(WARNINGS) $(if $(WERROR),-Werror) $(SAN) -fvisibility=hidden -fPIC -pthread
 LDFLAGS += $(SAN) -pthread
-LIBS := $(shell pkg-config --libs $(PKGS) $(ISAL)) -lcom_err
+LIBS := $(shell pkg-config --libs $(PKGS) $(ISAL)) -lcom_err -ldl
 
 lib_modules := $(filter-out cli,$(MODULES))
 sources = $(sort $(wildcard src/$(1)/*.c))
@@ -132,7 +133,7 @@ install: all $(B)/share/made
 	install -m 0644 $(B)/libfccompose.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 0755 $(B)/libfccompose.so $(DESTDIR)$(PREFIX)/lib/libfccompose.so.0
 	ln -sf libfccompose.so.0 $(DESTDIR)$(PREFIX)/lib/libfccompose.so
-	printf 'prefix=%s\nName: fccompose\nDescription: root file systems for microVMs\nVersion: %s\nRequires.private: %s\nLibs: -L$${prefix}/lib -lfccompose\nLibs.private: -lcom_err -pthread\nCflags: -I$${prefix}/include\n' \
+	printf 'prefix=%s\nName: fccompose\nDescription: root file systems for microVMs\nVersion: %s\nRequires.private: %s\nLibs: -L$${prefix}/lib -lfccompose\nLibs.private: -lcom_err -ldl -pthread\nCflags: -I$${prefix}/include\n' \
 		'$(PREFIX)' '$(VERSION)' '$(strip $(PKGS) $(ISAL))' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/fccompose.pc
 
 	install -d $(MANDIR) $(dir $(COMPLETIONS))

@@ -14,6 +14,8 @@
 #include "base/cleanup.h"
 
 struct fc_workspace;
+struct cli_fetch;
+struct fc_fetch_watch;
 
 /** Exit statuses. */
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_WRONG_USAGE = 2 };
@@ -31,6 +33,11 @@ enum {
     CLI_OPT_PROGRESS,
     CLI_OPT_JSON,
     CLI_OPT_VERSION,
+    CLI_OPT_OFFLINE, /* the ones from here are for commands that may fetch: cli/fetch.h */
+    CLI_OPT_ARCH,
+    CLI_OPT_REQUIRE_SIGNATURE,
+    CLI_OPT_MIRROR,
+    CLI_OPT_REWRITE,
 };
 
 /** What completes a word. */
@@ -97,6 +104,7 @@ struct cli {
     bool color;                        /**< on stderr and stdout, by NO_COLOR and terminals */
     struct fc_progress *progress;      /**< NULL when quiet */
     const struct cli_command *command; /**< the one that runs */
+    struct cli_fetch *fetch;           /**< what options say about downloads; NULL: nothing */
     char hint[512];                    /**< the next step, printed below an error */
 };
 
@@ -199,6 +207,8 @@ struct fc_progress *cli_progress_new(enum cli_progress_mode mode);
 void cli_progress_free(struct fc_progress *p);
 /** Take the bar off the screen before something else is printed to stderr. */
 void cli_progress_hide(void);
+/** The listener to downloads that shows them in the same mode. */
+struct fc_fetch_watch *cli_progress_downloads(void);
 /** Parse the name of a mode. Returns 0 or -1. */
 int cli_progress_parse(const char *text, enum cli_progress_mode *ret);
 

@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/fetch.h"
 #include "cli/view.h"
 
 static const struct cli_option options[] = {
     {'l', 'l', "layer", "LAYER", "look into these layers, with no workspace; may be repeated", CLI_WORD_FILE},
     CLI_IMAGE_OPTION("look into this ext4 image, with no workspace"),
+    CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},
 };
 

@@ -8,12 +8,14 @@
 
 #include "base/io.h"
 #include "cli/commands.h"
+#include "cli/fetch.h"
 #include "cli/view.h"
 #include "export/export.h"
 
 static const struct cli_option options[] = {
     {'l', 'l', "layer", "LAYER", "export these layers, with no workspace; may be repeated", CLI_WORD_FILE},
     CLI_IMAGE_OPTION("export this ext4 image, with no workspace"),
+    CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},
 };
 

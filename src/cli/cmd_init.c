@@ -6,12 +6,14 @@
 
 #include "base/io.h"
 #include "cli/commands.h"
+#include "cli/fetch.h"
 #include "cli/view.h"
 #include "layer/layer.h"
 #include "workspace/workspace.h"
 
 static const struct cli_option options[] = {
     CLI_IMPORT_OPTIONS,
+    CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},
 };
 
@@ -69,6 +71,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 }
 
 static const struct cli_example examples[] = {
+    {"A distribution by name", "fccompose init alpine:3.20"},
     {"A tarball, and above it a directory of your own, owned by the guest's root",
      "fccompose init alpine-minirootfs.tar.gz && fccompose layer add --owner 0:0 dir:overlay"},
     {"No download at all", "fccompose init builtin:busybox"},
@@ -82,19 +85,24 @@ const struct cli_command cmd_init = {
     .summary = "Make a workspace from layers",
     .usage = "[OPTIONS] [LAYER...]",
     .options = options,
-    .about = "The workspace is made in the current directory (or -C DIR). Layers come lowest first; each is imported "
-             "into the "
-             "cache once and never changes. A LAYER is:\n\n"
-             "  FILE             a tar, plain or compressed with gzip, zstd, xz or bzip2\n"
-             "  -                the same from standard input\n"
-             "  dir:DIR          a directory\n"
-             "  builtin:busybox  a small system that boots, made from this host's static busybox\n"
-             "  sha256:HEX       a layer that is in the cache\n\n"
-             "or an image, which is a layer for each of its own:\n\n"
-             "  docker://REF     in a registry, as docker://alpine:3.20 or docker://ghcr.io/NAME@sha256:HEX\n"
-             "  oci:DIR[:TAG]    an OCI image layout\n"
-             "  oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG]\n"
-             "                   the same as a tar, and what docker save writes; FILE may be -",
+    .about =
+        "The workspace is made in the current directory (or -C DIR). Layers come lowest first; each is imported "
+        "into the "
+        "cache once and never changes. A LAYER is:\n\n"
+        "  FILE             a tar, plain or compressed with gzip, zstd, xz or bzip2\n"
+        "  -                the same from standard input\n"
+        "  https://...      the same from a server (http://, file://)\n"
+        "  alpine:3.20      a distribution by name, as it is now: see `fccompose help ls-remote`\n"
+        "  dir:DIR          a directory\n"
+        "  builtin:busybox  a small system that boots, made from this host's static busybox\n"
+        "  sha256:HEX       a layer that is in the cache\n\n"
+        "or an image, which is a layer for each of its own:\n\n"
+        "  docker://REF     in a registry, as docker://alpine:3.20 or docker://ghcr.io/NAME@sha256:HEX\n"
+        "  oci:DIR[:TAG]    an OCI image layout\n"
+        "  oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG]\n"
+        "                   the same as a tar, and what docker save writes; FILE may be -\n\n"
+        "What was fetched stays in the cache: the second time needs no network, and a download that was cut goes on "
+        "where it was.",
     .examples = examples,
     .min_operands = 0,
     .max_operands = -1,

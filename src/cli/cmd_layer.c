@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "cli/fetch.h"
 #include "cli/view.h"
 #include "layer/layer.h"
 #include "stack/stack.h"
@@ -19,6 +20,7 @@ static const struct cli_option add_options[] = {
     {OPT_AT, 0, "at", "N", "put the first at position N (0 is lowest; default: on top)", 0},
     {OPT_NAME, 0, "name", "NAME", "what to call it (default: the last part of what was typed)", 0},
     CLI_IMPORT_OPTIONS,
+    CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},
 };
 

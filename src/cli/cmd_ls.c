@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cli/commands.h"
+#include "cli/fetch.h"
 #include "cli/json.h"
 #include "cli/view.h"
 
@@ -18,6 +19,7 @@ static const struct cli_option options[] = {
     {'z', 'z', "null", NULL, "end lines with NUL, and print names as they are", 0},
     {OPT_LAYER, 0, "layer", "LAYER", "look into these layers, with no workspace; may be repeated", CLI_WORD_FILE},
     CLI_IMAGE_OPTION("look into this ext4 image, with no workspace"),
+    CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},
 };
 

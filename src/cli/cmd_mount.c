@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "cli/background.h"
 #include "cli/commands.h"
+#include "cli/fetch.h"
 #include "cli/disk.h"
 #include "cli/freeze.h"
 #include "cli/view.h"
@@ -25,6 +26,7 @@ static const struct cli_option options[] = {
     {OPT_OPEN, 0, "open", NULL, "let the kernel announce opens and closes (slower; for programs that need it)", 0},
     {OPT_DISK_FREE, 0, "disk-free", "N[KMGT]", "room for the guest in the virtual disk (default none)", 0},
     {OPT_DISK_SIZE, 0, "disk-size", "auto|N[KMGT]", "size of the virtual disk (default auto, as for freeze)", 0},
+    CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},
 };
 

@@ -8,6 +8,7 @@
 extern const struct cli_command cmd_init;
 extern const struct cli_command cmd_layer;
 extern const struct cli_command cmd_pull;
+extern const struct cli_command cmd_ls_remote;
 extern const struct cli_command cmd_cache;
 extern const struct cli_command cmd_mount;
 extern const struct cli_command cmd_umount;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/freeze.h"
+#include "cli/fetch.h"
 #include "cli/view.h"
 
 enum {
@@ -74,6 +75,7 @@ const struct cli_option freeze_options[] = {
      "write nothing: offer the image as a file that is read from the layers, until fccompose umount", 0},
     {OPT_RW, 0, "rw", "FILE", "with --virtual: let a guest write; what it writes goes to FILE", CLI_WORD_FILE},
     {'f', 'f', "foreground", NULL, "with --virtual: stay in the foreground until it is unmounted or interrupted", 0},
+    CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "cli/commands.h"
+#include "cli/fetch.h"
 
 /* Descriptors 0, 1 and 2 always stand for something, so that no file of ours is taken for a standard stream. */
 static void keep_standard_streams(void)
@@ -163,6 +164,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error with words */
     cli.color = want_color();
     r = run(&cli, argc, argv, &err);
+    cli_fetch_release(&cli);
     if (r >= 0) {
         struct fc_error late = {0};
 
@@ -177,5 +179,6 @@ int main(int argc, char **argv)
     if (r == -CLI_EUSAGE && !cli.hint[0])
         hint_usage(&cli);
     cli_print_error(&cli, &err);
+    cli_fetch_die_if_canceled();
     return r == -CLI_EUSAGE ? CLI_WRONG_USAGE : CLI_FAILED;
 }

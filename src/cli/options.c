@@ -4,7 +4,7 @@
 #include <getopt.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/fetch.h"
 
 enum { MAX_OPTIONS = 64 };
 
@@ -113,6 +113,12 @@ static int take_global(struct cli *cli, int id, const char *value, struct fc_err
         if (cli_progress_parse(value, &cli->progress_mode) < 0)
             return cli_usage(err, "--progress=%s: expected auto, tty, plain, json or quiet", value);
         return 0;
+    case CLI_OPT_OFFLINE:
+    case CLI_OPT_ARCH:
+    case CLI_OPT_REQUIRE_SIGNATURE:
+    case CLI_OPT_MIRROR:
+    case CLI_OPT_REWRITE:
+        return cli_fetch_take(cli, id, value, err);
     default:
         return 1;
     }

@@ -2,14 +2,16 @@
 /* Show how far work is: choose the form, count, and let one writer print. */
 #include "cli/progress.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 
-/* The bar that may be on the screen; messages take it off first. One writer: the thread that works. */
+/* The bar that may be on the screen; messages take it off first. The thread that works and the fetcher's write to it. */
 static struct cli_progress *on_screen;
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
 
 double cli_progress_now(void)
 {
@@ -37,6 +39,7 @@ static void begin(struct fc_progress *base, const char *what, uint64_t total, en
 {
     struct cli_progress *p = (struct cli_progress *)base;
 
+    pthread_mutex_lock(&writing);
     snprintf(p->what, sizeof(p->what), "%s", what);
     p->total = total;
     p->unit = unit;
@@ -44,7 +47,9 @@ static void begin(struct fc_progress *base, const char *what, uint64_t total, en
     p->rate = 0;
     p->began_at = p->measured_at = cli_progress_now();
     p->shown_at = p->began_at;
+    p->running = true;
     p->form->begin(p);
+    pthread_mutex_unlock(&writing);
 }
 
 static void update(struct fc_progress *base, uint64_t done)
@@ -55,16 +60,41 @@ static void update(struct fc_progress *base, uint64_t done)
     p->done = done;
     if (now - p->shown_at < p->form->interval)
         return;
+    pthread_mutex_lock(&writing);
     measure(p, now);
     p->shown_at = now;
     p->form->show(p, now);
+    pthread_mutex_unlock(&writing);
 }
 
 static void end(struct fc_progress *base, int ok)
 {
     struct cli_progress *p = (struct cli_progress *)base;
 
+    pthread_mutex_lock(&writing);
+    p->running = false;
     p->form->end(p, ok != 0, cli_progress_now() - p->began_at);
+    pthread_mutex_unlock(&writing);
+}
+
+/* In the fetcher's thread. */
+static void on_downloads(struct fc_fetch_watch *watch, const struct fc_fetch_item *items, size_t n)
+{
+    struct cli_progress *p;
+
+    (void)watch;
+    pthread_mutex_lock(&writing);
+    p = on_screen;
+    if (p)
+        p->form->downloads(p, items, n, cli_progress_now());
+    pthread_mutex_unlock(&writing);
+}
+
+struct fc_fetch_watch *cli_progress_downloads(void)
+{
+    static struct fc_fetch_watch watch = {on_downloads};
+
+    return &watch;
 }
 
 int cli_progress_parse(const char *text, enum cli_progress_mode *ret)
@@ -111,8 +141,10 @@ struct fc_progress *cli_progress_new(enum cli_progress_mode mode)
 
 void cli_progress_hide(void)
 {
+    pthread_mutex_lock(&writing);
     if (on_screen && on_screen->form->hide)
         on_screen->form->hide(on_screen);
+    pthread_mutex_unlock(&writing);
 }
 
 void cli_progress_free(struct fc_progress *base)
@@ -120,6 +152,8 @@ void cli_progress_free(struct fc_progress *base)
     if (!base)
         return;
     cli_progress_hide();
+    pthread_mutex_lock(&writing);
     on_screen = NULL;
+    pthread_mutex_unlock(&writing);
     free(base);
 }

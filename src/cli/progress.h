@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <fccompose/fetch.h>
 #include <fccompose/progress.h>
 
 struct cli_progress;
@@ -17,6 +18,8 @@ struct cli_progress_form {
     void (*show)(struct cli_progress *p, double now);
     void (*end)(struct cli_progress *p, bool ok, double seconds);
     void (*hide)(struct cli_progress *p); /**< may be NULL */
+    /** Downloads beside the step that runs, if any (@p->running); @n 0: none any more. */
+    void (*downloads)(struct cli_progress *p, const struct fc_fetch_item *items, size_t n, double now);
 };
 
 /** The step that runs. */
@@ -30,6 +33,9 @@ struct cli_progress {
     uint64_t measured; /**< done at measured_at */
     double rate;       /**< units a second, smoothed */
     bool visible;      /**< a bar is on the screen */
+    bool running;      /**< between begin and end */
+    unsigned above;    /**< lines of downloads on the screen above the bar's */
+    double listed_at;  /**< when downloads were shown last */
 };
 
 /** A bar that moves, about ten times a second. */

@@ -44,7 +44,23 @@ static void end_plain(struct cli_progress *p, bool ok, double seconds)
         fprintf(stderr, "%s: failed after %.1f s\n", name, seconds);
 }
 
-const struct cli_progress_form cli_progress_plain = {10, begin_plain, heartbeat, end_plain, NULL};
+static void downloads_plain(struct cli_progress *p, const struct fc_fetch_item *items, size_t n, double now)
+{
+    char done[32], total[32], rate[32], name[200];
+
+    if (n == 0 || p->listed_at == 0)
+        p->listed_at = n ? now : 0;
+    if (n == 0 || now - p->listed_at < p->form->interval || (n == 1 && p->running))
+        return;
+    p->listed_at = now;
+    for (size_t i = 0; i < n; i++)
+        fprintf(stderr, "downloading %s: %s of %s, %s/s\n",
+                fc_name_show(name, sizeof(name), items[i].what, strlen(items[i].what)), cli_size(done, items[i].done),
+                items[i].total ? cli_size(total, items[i].total) : "an unknown length",
+                cli_size(rate, (uint64_t)items[i].rate));
+}
+
+const struct cli_progress_form cli_progress_plain = {10, begin_plain, heartbeat, end_plain, NULL, downloads_plain};
 
 static void put(const struct cli_progress *p, const char *event, json_t *extra)
 {
@@ -72,4 +88,22 @@ static void end_json(struct cli_progress *p, bool ok, double seconds)
     put(p, "end", json_pack("{s:I, s:f, s:b}", "done", (json_int_t)p->done, "seconds", seconds, "ok", (int)ok));
 }
 
-const struct cli_progress_form cli_progress_json = {0.25, begin_json, show_json, end_json, NULL};
+static void downloads_json(struct cli_progress *p, const struct fc_fetch_item *items, size_t n, double now)
+{
+    if (now - p->listed_at < p->form->interval)
+        return;
+    p->listed_at = now;
+    for (size_t i = 0; i < n; i++) {
+        json_t *o =
+            json_pack("{s:s, s:I, s:f}", "event", "download", "done", (json_int_t)items[i].done, "rate", items[i].rate);
+
+        cli_json_name(o, "step", items[i].what, strlen(items[i].what));
+        if (items[i].total)
+            json_object_set_new(o, "total", json_integer((json_int_t)items[i].total));
+        json_dumpf(o, stderr, JSON_COMPACT);
+        fputc('\n', stderr);
+        json_decref(o);
+    }
+}
+
+const struct cli_progress_form cli_progress_json = {0.25, begin_json, show_json, end_json, NULL, downloads_json};

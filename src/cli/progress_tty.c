@@ -87,11 +87,14 @@ static void show(struct cli_progress *p, double now)
     p->visible = true;
 }
 
+/* Off the screen: the bar's line, then the lines above it, upwards. */
 static void hide(struct cli_progress *p)
 {
-    if (!p->visible)
+    if (!p->visible && !p->above)
         return;
     fputs("\r\033[K", stderr);
+    for (; p->above; p->above--)
+        fputs("\033[A\r\033[K", stderr);
     fflush(stderr);
     p->visible = false;
 }
@@ -106,4 +109,44 @@ static void end(struct cli_progress *p, bool ok, double seconds)
     hide(p);
 }
 
-const struct cli_progress_form cli_progress_tty = {0.1, begin, show, end, hide};
+/* One download as a line of the bar's form, and the end of the line. */
+static void put_line_of(const char *what, uint64_t done, uint64_t total, double rate)
+{
+    struct cli_progress line = {.total = total, .done = done, .unit = FC_PROGRESS_BYTES, .rate = rate};
+
+    snprintf(line.what, sizeof(line.what), "%s", what);
+    show(&line, 0);
+    fputc('\n', stderr);
+}
+
+/*
+ * Each download, and all together, above the bar of the step. One that is being imported while it arrives has that bar
+ * already.
+ */
+static void downloads(struct cli_progress *p, const struct fc_fetch_item *items, size_t n, double now)
+{
+    uint64_t done = 0, total = 0;
+    bool was = p->visible;
+    double rate = 0;
+    char all[40];
+
+    hide(p);
+    if (n > 1 || (n == 1 && !p->running)) {
+        for (size_t i = 0; i < n; i++) {
+            put_line_of(items[i].what, items[i].done, items[i].total, items[i].rate);
+            done += items[i].done;
+            total = items[i].total && (total || i == 0) ? total + items[i].total : 0;
+            rate += items[i].rate;
+        }
+        p->above = (unsigned)n;
+        snprintf(all, sizeof(all), "all %zu downloads", n);
+        if (n > 1) {
+            put_line_of(all, done, total, rate);
+            p->above++;
+        }
+    }
+    if (was && p->running)
+        show(p, now);
+}
+
+const struct cli_progress_form cli_progress_tty = {0.1, begin, show, end, hide, downloads};

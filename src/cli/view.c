@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fetch/fetch.h"
+#include "cli/fetch.h"
 #include "layer/layer.h"
+#include "stack/stack.h"
 #include "workspace/workspace.h"
 
 int cli_import_options(struct cli *cli, const struct cli_args *args, struct fc_import_options *ret,
@@ -47,7 +48,8 @@ static void say_imported(const struct cli *cli, const char *locator, const struc
         cli_say(cli, "image %s: %s%zu layer%s, %llu entries, %s", locator, imported->cached ? "in the cache: " : "",
                 imported->n_layers, imported->n_layers == 1 ? "" : "s", (unsigned long long)sum.n_entries, size);
     else
-        cli_say(cli, "layer %s: %s%llu entries, %s, %.19s", locator, imported->cached ? "in the cache: " : "",
+        cli_say(cli, "layer %s%s%s%s: %s%llu entries, %s, %.19s", locator, imported->resolved[0] ? " (" : "",
+                imported->resolved, imported->resolved[0] ? ")" : "", imported->cached ? "in the cache: " : "",
                 (unsigned long long)sum.n_entries, size,
                 fc_digest_format(fc_layer_diffid(imported->layers[0]), digest));
     if (imported->n_notes)
@@ -76,9 +78,11 @@ static int take_imported(struct cli_layers *layers, const char *locator, struct 
 
         if (name_of(locator, i, imported->n_layers, &l->name) < 0)
             return fc_fail_errno(err, ENOMEM, "layers");
+        l->locator = strdup(locator);
         l->layer = fc_layer_ref(imported->layers[i]);
-        l->locator = locator;
         layers->n++;
+        if (!l->locator)
+            return fc_fail_errno(err, ENOMEM, "layers");
     }
     if (imported->config) {
         free(layers->config);
@@ -87,27 +91,51 @@ static int take_imported(struct cli_layers *layers, const char *locator, struct 
     return 0;
 }
 
-static int import_each(struct cli *cli, struct fc_cache *cache, const char *const *locators, size_t n,
+/* One locator: @use is imported, and what came of it recorded as @record. */
+static int import_one(struct cli *cli, struct fc_cache *cache, const char *use, const char *record,
+                      const struct fc_import_options *options, struct cli_layers *layers, struct fc_error *err)
+{
+    struct fc_imported imported = {0};
+    int r = fc_stack_import(cache, use, options, &imported, err);
+
+    if (r == 0 && options->fetcher && fc_fetcher_canceled(options->fetcher))
+        r = fc_fail(err, ECANCELED, "canceled");
+    if (r == 0) {
+        say_imported(cli, record, &imported);
+        r = take_imported(layers, record, &imported, err);
+    }
+    fc_imported_release(&imported);
+    return r;
+}
+
+static int import_each(struct cli *cli, struct fc_cache *cache, const struct cli_locators *l,
                        const struct fc_import_options *options, struct cli_layers *layers, struct fc_error *err)
 {
     size_t from_stdin = 0;
+    int r = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        struct fc_imported imported = {0};
-        int r;
-
-        if (strcmp(locators[i], "-") == 0 && from_stdin++)
+    for (size_t i = 0; i < l->n && r == 0; i++) {
+        if (strcmp(l->use[i], "-") == 0 && from_stdin++)
             return cli_usage(err, "-: standard input can be one layer only");
-        r = fc_stack_import(cache, locators[i], options, &imported, err);
-        if (r < 0)
-            return r;
-        say_imported(cli, locators[i], &imported);
-        r = take_imported(layers, locators[i], &imported, err);
-        fc_imported_release(&imported);
-        if (r < 0)
-            return r;
+        r = import_one(cli, cache, l->use[i], l->record[i], options, layers, err);
     }
-    return 0;
+    return r;
+}
+
+/* A fetcher, if any of them needs one, and their downloads begun. */
+static int begin_fetching(struct cli *cli, struct fc_cache *cache, const struct cli_locators *l,
+                          struct fc_import_options *options, struct fc_stack_ahead **ret_ahead, struct fc_error *err)
+{
+    bool any = false;
+    int r;
+
+    for (size_t i = 0; i < l->n && !any; i++)
+        any = fc_stack_is_remote(l->use[i]);
+    if (!any)
+        return 0;
+    r = cli_fetcher_new(cli, fc_cache_dir(cache), &options->fetcher, err);
+    options->require_signature = cli_fetch_requires_signature(cli);
+    return r == 0 && l->n > 1 ? fc_stack_begin(l->use, l->n, options, ret_ahead, err) : r;
 }
 
 int cli_import(struct cli *cli, struct fc_cache *cache, const char *const *locators, size_t n,
@@ -115,13 +143,20 @@ int cli_import(struct cli *cli, struct fc_cache *cache, const char *const *locat
 {
     struct fc_import_options own = options ? *options : (struct fc_import_options){0};
     fc_auto(cli_layers_release) struct cli_layers layers = {0};
-    fc_auto(fc_fetcher_free) struct fc_fetcher *fetcher = NULL;
-    int r = fc_fetcher_new(NULL, &fetcher, err);
+    struct fc_stack_ahead *ahead = NULL;
+    struct cli_locators l = {0};
+    int r = cli_locators_take(cli, locators, n, &l, err);
 
     own.progress = cli->progress;
-    own.fetcher = fetcher;
+    own.fetcher = NULL;
+    own.arch = cli_fetch_arch(cli);
     if (r == 0)
-        r = import_each(cli, cache, locators, n, &own, &layers, err);
+        r = begin_fetching(cli, cache, &l, &own, &ahead, err);
+    if (r == 0)
+        r = import_each(cli, cache, &l, &own, &layers, err);
+    fc_stack_ahead_free(ahead);
+    cli_fetcher_free(own.fetcher);
+    cli_locators_release(&l);
     if (r < 0)
         return r;
     *ret = layers;
@@ -134,6 +169,7 @@ void cli_layers_release(struct cli_layers *layers)
     for (size_t i = 0; i < layers->n; i++) {
         fc_layer_unref(layers->list[i].layer);
         free(layers->list[i].name);
+        free(layers->list[i].locator);
     }
     free(layers->list);
     free(layers->config);

@@ -11,8 +11,8 @@
 struct cli_layers {
     struct cli_layer {
         struct fc_layer *layer;
-        const char *locator; /**< borrowed from the command line */
-        char *name;          /**< of a layer of an image, else NULL */
+        char *locator; /**< as it may be recorded: without passwords, with the architecture */
+        char *name;    /**< of a layer of an image, else NULL */
     } * list;
     size_t n;
     char *config; /**< configuration of the last image among them, JSON; or NULL */
@@ -28,6 +28,19 @@ struct cli_view {
     const struct fc_tree *tree; /**< without the edits; NULL for an image */
     struct fc_snapshot *snapshot;
 };
+
+/** Locators from the command line, for import and for the record. All zero is none. */
+struct cli_locators {
+    const char **use;    /**< with the architecture of --arch */
+    const char **record; /**< the same, and without passwords: what may be stored and shown */
+    size_t n;
+    char **strings;
+};
+/** Take @n locators. Returns 0 or a failure with words; release @ret also then. */
+int cli_locators_take(const struct cli *cli, const char *const *locators, size_t n, struct cli_locators *ret,
+                      struct fc_error *err);
+/** Free them. */
+void cli_locators_release(struct cli_locators *l);
 
 /**
  * Import what @n @locators (lowest first) name into @cache, with progress and a message each. @options may be NULL; their

@@ -77,6 +77,13 @@ int fc_http_header(const struct fc_http_response *r, const char *name, size_t nt
 int fc_http_exchange(struct fc_fetcher *f, const struct fc_http_request *request, struct fc_http_response *ret,
                      struct fc_error *err);
 
+/**
+ * Ask @n questions at once. Returns 0 with an answer for each in @ret (@n of them); one that failed has status 0. Or
+ * -ECANCELED, -ENETDOWN, -ENOMEM with words, and then none.
+ */
+int fc_http_exchange_many(struct fc_fetcher *f, const struct fc_http_request *requests, size_t n,
+                          struct fc_http_response *ret, struct fc_error *err);
+
 /** What to download. All zero but @request.url is: whatever is there, as often as it changes. */
 struct fc_fetch_want {
     struct fc_http_request request; /**< a GET */
@@ -163,6 +170,8 @@ bool fc_fetcher_offline(const struct fc_fetcher *f);
 bool fc_fetcher_canceled(const struct fc_fetcher *f);
 /** The folder "oci" of the cache: an OCI image layout whose blobs are what was fetched. Borrowed. */
 const char *fc_fetcher_layout(const struct fc_fetcher *f);
+/** The path that the blob @digest has or would have there; NULL when out of memory. Caller frees. */
+char *fc_fetch_blob_path(const struct fc_fetcher *f, const struct fc_digest *digest);
 /** Whether @url's host is in the list of insecure ones, or of this machine ("localhost", 127.*, [::1]). */
 bool fc_fetcher_trusts_plain(const struct fc_fetcher *f, const char *url);
 
@@ -173,6 +182,10 @@ bool fc_fetcher_trusts_plain(const struct fc_fetcher *f, const char *url);
 int fc_fetch_store(struct fc_fetcher *f, const void *data, size_t size, struct fc_digest *ret_digest,
                    struct fc_error *err);
 
+/** @url without user and password, as it may be recorded. Caller frees; NULL when out of memory or for what is no URL. */
+char *fc_url_bare(const char *url);
+/** The path that a file: URL means. Caller frees; NULL for any other URL. */
+char *fc_url_path(const char *url);
 /** @url without user, password and query, and made printable, into @out, which is returned. For messages. */
 char *fc_url_show(char *out, size_t size, const char *url);
 

@@ -95,6 +95,9 @@ int fc_fetcher_new(const struct fc_fetch_options *options, struct fc_fetcher **r
     pthread_cond_init(&f->changed, &clock);
     pthread_condattr_destroy(&clock);
     r = fill(f, options ? options : &defaults, err);
+    if (r == 0 && !fc_curl())
+        r = fc_fail(err, ENOENT,
+                    "libcurl, which downloads need, is not installed (Debian and Ubuntu: apt-get install libcurl4)");
     if (r == 0 && (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(f->multi = curl_multi_init())))
         r = fc_fail(err, ENOMEM, "cannot start libcurl");
     if (r < 0) {
@@ -130,7 +133,8 @@ void fc_fetcher_free(struct fc_fetcher *f)
         fc_fetcher_wake(f);
         pthread_join(f->thread, NULL);
     }
-    curl_multi_cleanup(f->multi);
+    if (f->multi)
+        curl_multi_cleanup(f->multi);
     if (f->event >= 0)
         close(f->event);
     for (size_t i = 0; i < f->n_rules; i++) {

@@ -51,36 +51,83 @@ static bool move_on(const struct fc_transfer *t) { return t->r < 0 || t->err.cod
 
 static const struct fc_transfer_ops ops = {begin, answer, take, finish, move_on};
 
-int fc_http_exchange(struct fc_fetcher *f, const struct fc_http_request *request, struct fc_http_response *ret,
-                     struct fc_error *err)
+static int start(struct fc_fetcher *f, const struct fc_http_request *request, struct fc_transfer *t,
+                 struct fc_http_response *response, struct fc_error *err)
 {
-    struct fc_http_response response = {0};
-    struct fc_transfer t = {
-        .f = f, .request = request, .ops = &ops, .owner = &response, .authorization = request->authorization};
     char url[200];
-    int r;
 
+    *t = (struct fc_transfer){
+        .f = f, .request = request, .ops = &ops, .owner = response, .authorization = request->authorization};
+    *response = (struct fc_http_response){0};
     if (f->offline && !fc_url_is(request->url, "file"))
         return fc_fail(err, ENETDOWN, "%s is not asked, because of --offline",
                        fc_url_show(url, sizeof(url), request->url));
-    r = fc_transfer_submit(&t, err);
-    if (r == 0) {
-        pthread_mutex_lock(&f->lock);
-        while (t.state != FC_TRANSFER_DONE)
-            pthread_cond_wait(&f->changed, &f->lock);
-        r = t.r;
-        if (r < 0 && err)
-            *err = t.err;
-        pthread_mutex_unlock(&f->lock);
-        fc_transfer_withdraw(&t);
+    return fc_transfer_submit(t, err);
+}
+
+/* Wait for it and take it out. Returns its result. */
+static int end(struct fc_transfer *t, struct fc_error *err)
+{
+    struct fc_fetcher *f = t->f;
+    int r;
+
+    pthread_mutex_lock(&f->lock);
+    while (t->state != FC_TRANSFER_DONE)
+        pthread_cond_wait(&f->changed, &f->lock);
+    r = t->r;
+    if (r < 0 && err)
+        *err = t->err;
+    pthread_mutex_unlock(&f->lock);
+    fc_transfer_withdraw(t);
+    fc_transfer_release(t);
+    if (r < 0)
+        fc_http_response_release(t->owner);
+    return r;
+}
+
+int fc_http_exchange(struct fc_fetcher *f, const struct fc_http_request *request, struct fc_http_response *ret,
+                     struct fc_error *err)
+{
+    struct fc_http_response response;
+    struct fc_transfer t;
+    int r = start(f, request, &t, &response, err);
+
+    if (r < 0)
+        fc_transfer_release(&t);
+    else
+        r = end(&t, err);
+    if (r == 0)
+        *ret = response;
+    return r;
+}
+
+int fc_http_exchange_many(struct fc_fetcher *f, const struct fc_http_request *requests, size_t n,
+                          struct fc_http_response *ret, struct fc_error *err)
+{
+    struct fc_transfer *list = calloc(n + 1, sizeof(*list));
+    size_t begun = 0;
+    int r = list ? 0 : fc_fail(err, ENOMEM, "out of memory");
+
+    while (begun < n && r == 0) {
+        r = start(f, &requests[begun], &list[begun], &ret[begun], err);
+        if (r < 0)
+            fc_transfer_release(&list[begun]);
+        else
+            begun++;
     }
-    fc_transfer_release(&t);
-    if (r < 0) {
-        fc_http_response_release(&response);
-        return r;
+    for (size_t i = 0; i < begun; i++) {
+        struct fc_error why = {0};
+        int one = end(&list[i], &why);
+
+        if (one == -ECANCELED && r == 0)
+            r = fc_fail(err, ECANCELED, "canceled");
+        else if (one < 0)
+            ret[i] = (struct fc_http_response){0};
     }
-    *ret = response;
-    return 0;
+    for (size_t i = 0; i < begun && r < 0; i++)
+        fc_http_response_release(&ret[i]);
+    free(list);
+    return r;
 }
 
 void fc_http_response_release(struct fc_http_response *r)
@@ -88,6 +135,7 @@ void fc_http_response_release(struct fc_http_response *r)
     fc_buf_release(&r->headers);
     fc_buf_release(&r->body);
     free(fc_steal(&r->url));
+    r->status = 0;
 }
 
 int fc_http_header(const struct fc_http_response *r, const char *name, size_t nth, struct fc_buf *ret)

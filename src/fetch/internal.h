@@ -6,9 +6,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include <curl/curl.h>
-
 #include "base/digest.h"
+#include "fetch/curl.h"
 #include "fetch/fetch.h"
 
 struct fc_blob;

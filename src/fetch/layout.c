@@ -20,7 +20,7 @@ char *fc_layout_path(const struct fc_fetcher *f, const char *folder, const char 
     return asprintf(&path, "%s/%s/%s", f->layout, folder, name) < 0 ? NULL : path;
 }
 
-char *fc_layout_blob(const struct fc_fetcher *f, const struct fc_digest *digest)
+char *fc_fetch_blob_path(const struct fc_fetcher *f, const struct fc_digest *digest)
 {
     char text[FC_DIGEST_TEXT];
 
@@ -120,7 +120,7 @@ static void set_aside(const struct fc_fetcher *f, const char *path)
 int fc_layout_open(struct fc_fetcher *f, const struct fc_digest *digest, bool check, int *ret_fd, uint64_t *ret_size,
                    struct fc_error *err)
 {
-    fc_auto(fc_free) char *path = fc_layout_blob(f, digest);
+    fc_auto(fc_free) char *path = fc_fetch_blob_path(f, digest);
     fc_auto(fc_close) int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     struct fc_digest is;
     struct stat st;
@@ -156,7 +156,7 @@ int fc_fetch_store(struct fc_fetcher *f, const void *data, size_t size, struct f
         return r;
     if (fc_digest_of(data, size, &digest) < 0)
         return fc_fail(err, EIO, "cannot compute a digest");
-    path = fc_layout_blob(f, &digest);
+    path = fc_fetch_blob_path(f, &digest);
     if (!path)
         return fc_fail(err, ENOMEM, "out of memory");
     r = fc_atomic_begin(&file, path, err);

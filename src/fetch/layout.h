@@ -15,8 +15,6 @@
 int fc_layout_prepare(struct fc_fetcher *f, struct fc_error *err);
 /** LAYOUT/@folder/@name; NULL when out of memory. Caller frees. */
 char *fc_layout_path(const struct fc_fetcher *f, const char *folder, const char *name);
-/** LAYOUT/blobs/sha256/HEX of @digest; NULL when out of memory. Caller frees. */
-char *fc_layout_blob(const struct fc_fetcher *f, const struct fc_digest *digest);
 /** The SHA-256 of @text as digits. */
 int fc_layout_key(const char *text, char ret[FC_KEY_TEXT]);
 

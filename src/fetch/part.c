@@ -225,7 +225,7 @@ int fc_part_finish(struct fc_blob *b, struct fc_digest *ret_digest, struct fc_er
 
     if (r < 0)
         return r;
-    path = fc_layout_blob(b->f, &digest);
+    path = fc_fetch_blob_path(b->f, &digest);
     if (!path)
         return fc_fail(err, ENOMEM, "out of memory");
     /* Not synced: a blob that a power failure tears is found by its digest when it is read, and fetched again. */

@@ -122,7 +122,7 @@ static bool find_cached(struct fc_blob *b)
             return false;
         b->digest = b->known.digest;
     }
-    path = fc_layout_blob(b->f, &b->digest);
+    path = fc_fetch_blob_path(b->f, &b->digest);
     return path && access(path, R_OK) == 0;
 }
 

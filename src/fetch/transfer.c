@@ -296,9 +296,11 @@ bool fc_transfer_stalls(struct fc_transfer *t)
 /* The end of an attempt's handle. */
 static void close_handle(struct fc_transfer *t)
 {
-    curl_easy_cleanup(t->easy);
+    if (t->easy)
+        curl_easy_cleanup(t->easy);
     t->easy = NULL;
-    curl_slist_free_all(t->list);
+    if (t->list)
+        curl_slist_free_all(t->list);
     t->list = NULL;
 }
 

@@ -7,15 +7,20 @@
 #include "base/path.h"
 #include "fetch/internal.h"
 
-static void url_cleanup(CURLU **u) { curl_url_cleanup(*u); }
+static void url_cleanup(CURLU **u)
+{
+    if (*u)
+        curl_url_cleanup(*u);
+}
 
 static CURLU *parse(const char *url)
 {
-    CURLU *u = curl_url();
+    CURLU *u = fc_curl() ? curl_url() : NULL;
 
     if (u && curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK)
         return u;
-    curl_url_cleanup(u);
+    if (u)
+        curl_url_cleanup(u);
     return NULL;
 }
 
@@ -67,6 +72,22 @@ int fc_url_split(const char *url, char **ret_url, char **ret_user, char **ret_pa
     }
     *ret_url = fc_steal(&bare);
     return 0;
+}
+
+char *fc_url_bare(const char *url)
+{
+    fc_auto(fc_free) char *user = NULL;
+    fc_auto(fc_free) char *password = NULL;
+    char *bare = NULL;
+
+    return fc_url_split(url, &bare, &user, &password) < 0 ? NULL : bare;
+}
+
+char *fc_url_path(const char *url)
+{
+    __attribute__((cleanup(url_cleanup))) CURLU *u = fc_url_is(url, "file") ? parse(url) : NULL;
+
+    return u ? part(u, CURLUPART_PATH, CURLU_URLDECODE) : NULL;
 }
 
 char *fc_url_resolve(const char *base, const char *location)

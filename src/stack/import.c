@@ -156,6 +156,15 @@ static bool is_image(enum fc_locator_kind kind)
            kind == FC_LOCATOR_DOCKER_ARCHIVE;
 }
 
+/* A file: on this host is read where it is. */
+static int import_url(const struct fc_import *im, const struct fc_locator *l, struct fc_layer **ret_layer,
+                      struct fc_error *err)
+{
+    fc_auto(fc_free) char *path = fc_url_path(l->rest);
+
+    return path ? import_file(im, path, ret_layer, err) : fc_import_remote(im, l, ret_layer, err);
+}
+
 /* The locators that are one layer. */
 static int import_one(const struct fc_import *im, const struct fc_locator *l, struct fc_layer **ret_layer,
                       struct fc_error *err)
@@ -169,6 +178,10 @@ static int import_one(const struct fc_import *im, const struct fc_locator *l, st
         return fc_import_builtin(im, l->rest, ret_layer, err);
     case FC_LOCATOR_DIGEST:
         return import_digest(im, l->rest, ret_layer, err);
+    case FC_LOCATOR_URL:
+        return import_url(im, l, ret_layer, err);
+    case FC_LOCATOR_NAME:
+        return fc_import_remote(im, l, ret_layer, err);
     default:
         return import_file(im, l->rest, ret_layer, err);
     }
@@ -189,6 +202,8 @@ int fc_stack_import(struct fc_cache *cache, const char *locator, const struct fc
         return r;
     if (l.kind == FC_LOCATOR_STDIN)
         strcpy(label, "standard input");
+    else if (l.kind == FC_LOCATOR_URL)
+        fc_url_show(label, sizeof(label), locator);
     else
         fc_name_show(label, sizeof(label), locator, strlen(locator));
     if (im.options->n_excludes && l.kind != FC_LOCATOR_DIR)

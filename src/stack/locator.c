@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tell what kind of source a locator names. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/path.h"
+#include "catalogue/catalogue.h"
 #include "stack/stack.h"
 
 static const struct {
     const char *prefix;
     enum fc_locator_kind kind;
 } prefixes[] = {
+    {"file://", FC_LOCATOR_URL},
     {"file:", FC_LOCATOR_FILE},
     {"dir:", FC_LOCATOR_DIR},
     {"builtin:", FC_LOCATOR_BUILTIN},
@@ -22,8 +26,6 @@ static const struct {
 
 /* Schemes that DESIGN.md promises and this version does not have. */
 static const char *const later[] = {
-    "http:",
-    "https:",
     "containers-storage:",
     "s3:",
 };
@@ -46,6 +48,35 @@ static bool is_image_name(const char *text)
     return text[len] == '\0';
 }
 
+static bool is_url(const char *text)
+{
+    return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
+}
+
+bool fc_stack_is_remote(const char *locator)
+{
+    struct fc_locator l;
+
+    if (fc_locator_parse(locator, &l, NULL) < 0)
+        return false;
+    return l.kind == FC_LOCATOR_URL || l.kind == FC_LOCATOR_NAME || l.kind == FC_LOCATOR_REGISTRY ||
+           l.kind == FC_LOCATOR_OCI || l.kind == FC_LOCATOR_OCI_ARCHIVE || l.kind == FC_LOCATOR_DOCKER_ARCHIVE;
+}
+
+char *fc_stack_locator_for_record(const char *locator, const char *arch)
+{
+    struct fc_locator l;
+    char *text = NULL;
+
+    if (fc_locator_parse(locator, &l, NULL) < 0)
+        return strdup(locator);
+    if (l.kind == FC_LOCATOR_URL)
+        return fc_url_bare(locator);
+    if (arch && l.kind == FC_LOCATOR_NAME && !strchr(locator, '/'))
+        return asprintf(&text, "%s/%s", locator, arch) < 0 ? NULL : text;
+    return strdup(locator);
+}
+
 static int is_not_there_yet(const char *text, const char *shown, struct fc_error *err)
 {
     for (size_t i = 0; i < FC_LENGTH(later); i++) {
@@ -56,10 +87,11 @@ static int is_not_there_yet(const char *text, const char *shown, struct fc_error
                            shown, later[i]);
     }
     if (is_image_name(text))
-        return fc_fail(err, EOPNOTSUPP,
-                       "%s: there is no such file, and image names are not available yet in this version; save the "
-                       "layer as a tar and give its path",
-                       shown);
+        return fc_fail(
+            err, EOPNOTSUPP,
+            "%s: there is no such file, and no distribution of that name (fccompose ls-remote lists them); an "
+            "image in a registry is docker://%s",
+            shown, shown);
     return 0;
 }
 
@@ -70,9 +102,13 @@ int fc_locator_parse(const char *text, struct fc_locator *ret, struct fc_error *
     char shown[160];
     int r;
 
-    fc_name_show(shown, sizeof(shown), text, strlen(text));
+    if (is_url(text))
+        fc_url_show(shown, sizeof(shown), text);
+    else
+        fc_name_show(shown, sizeof(shown), text, strlen(text));
     if (!*text)
-        return fc_fail(err, EINVAL, "an empty locator: give a tar, dir:PATH, builtin:busybox or -");
+        return fc_fail(err, EINVAL,
+                       "an empty locator: give a tar, a URL, alpine:3.20 and the like, dir:PATH, builtin:busybox or -");
     if (strcmp(text, "-") == 0) {
         *ret = (struct fc_locator){FC_LOCATOR_STDIN, text};
         return 0;
@@ -84,7 +120,7 @@ int fc_locator_parse(const char *text, struct fc_locator *ret, struct fc_error *
             continue;
         if (!text[len])
             return fc_fail(err, EINVAL, "%s: nothing follows the colon", shown);
-        *ret = (struct fc_locator){prefixes[i].kind, text + len};
+        *ret = (struct fc_locator){prefixes[i].kind, prefixes[i].kind == FC_LOCATOR_URL ? text : text + len};
         return 0;
     }
     if (strncmp(text, "sha256:", 7) == 0) {
@@ -96,6 +132,10 @@ int fc_locator_parse(const char *text, struct fc_locator *ret, struct fc_error *
     if (stat(text, &st) < 0) {
         int code = errno;
 
+        if (is_url(text) || fc_catalogue_knows(text)) {
+            *ret = (struct fc_locator){is_url(text) ? FC_LOCATOR_URL : FC_LOCATOR_NAME, text};
+            return 0;
+        }
         r = is_not_there_yet(text, shown, err);
         return r < 0 ? r : fc_fail_errno(err, code, "%s", shown);
     }

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "entry/entry.h"
+#include "fetch/fetch.h"
 #include "layer/layer.h"
 #include "stack/seen.h"
 
@@ -19,6 +20,8 @@ enum fc_locator_kind {
     FC_LOCATOR_DIR,            /**< @rest is a path */
     FC_LOCATOR_BUILTIN,        /**< @rest is a name */
     FC_LOCATOR_DIGEST,         /**< @rest is "sha256:HEX" */
+    FC_LOCATOR_URL,            /**< @rest is a URL of http, https or file */
+    FC_LOCATOR_NAME,           /**< @rest is NAME:VERSION[/ARCH] of a distribution */
     FC_LOCATOR_REGISTRY,       /**< @rest is an image's reference */
     FC_LOCATOR_OCI,            /**< @rest is DIR[:TAG] or DIR@DIGEST of an image layout */
     FC_LOCATOR_OCI_ARCHIVE,    /**< @rest is FILE[:TAG]; FILE may be "-" */
@@ -45,7 +48,21 @@ size_t fc_locator_prefix(const char *text);
 /** Whether @l->rest begins with a path of this machine (and is not "-"). */
 bool fc_locator_has_path(const struct fc_locator *l);
 
-struct fc_fetch;
+/** Whether importing @locator may need a fetcher. */
+bool fc_stack_is_remote(const char *locator);
+/**
+ * @locator as it may be recorded and shown: without the user and password of a URL, and, for a distribution's name without
+ * one, with the architecture @arch (may be NULL). Caller frees; NULL when out of memory.
+ */
+char *fc_stack_locator_for_record(const char *locator, const char *arch);
+
+/** Downloads that run ahead of the imports that will read them. */
+struct fc_stack_ahead;
+/** Begin the downloads of those of @n @locators that are one. Returns 0 and sets *ret, or -ENOMEM. */
+int fc_stack_begin(const char *const *locators, size_t n, const struct fc_import_options *options,
+                   struct fc_stack_ahead **ret, struct fc_error *err);
+/** When they are imported. NULL is allowed. */
+void fc_stack_ahead_free(struct fc_stack_ahead *a);
 
 /** What the bytes of a tar must be, found out before the layer gets its name. All zero: anything. Borrowed. */
 struct fc_import_check {
@@ -66,6 +83,9 @@ struct fc_import {
 int fc_import_tar(const struct fc_import *im, int fd, struct fc_layer **ret_layer, struct fc_error *err);
 /** Import the tar that @t downloads, while it arrives. @t is borrowed. Returns 0 and sets *ret_layer, or -errno with words. */
 int fc_import_fetch(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer, struct fc_error *err);
+/** Import what the URL or name @l stands for. Returns 0 and sets *ret_layer, or a negative errno with words. */
+int fc_import_remote(const struct fc_import *im, const struct fc_locator *l, struct fc_layer **ret_layer,
+                     struct fc_error *err);
 /** Import all layers of the image that @l names. Returns 0 and fills *ret, or -errno with words. */
 int fc_import_image(const struct fc_import *im, const struct fc_locator *l, struct fc_imported *ret,
                     struct fc_error *err);
@@ -114,6 +134,7 @@ int fc_busybox_iter(const char *busybox, struct fc_entry_iter **ret, struct fc_e
 int fc_busybox_find(const char **ret_path, struct fc_error *err);
 
 FC_DEFINE_AUTO(struct fc_tee *, fc_tee_free)
+FC_DEFINE_AUTO(struct fc_stack_ahead *, fc_stack_ahead_free)
 static inline void fc_imported_release_auto(struct fc_imported *i) { fc_imported_release(i); }
 static inline void fc_fd_source_release_auto(struct fc_fd_source *s) { fc_fd_source_release(s); }
 
