@@ -53,7 +53,7 @@ static void series_of(const char *version, char ret[64], const char **ret_exact)
     }
 }
 
-/* Ask one folder. Returns 0, or -errno with words: -ENOENT when it, or the file for the architecture, is not there. */
+/* Ask one folder. Returns 0, or -errno with words: -ENOENT when it is not there, -ENODATA when it lacks the architecture. */
 static int ask(struct fc_inquiry *q, const char *folder, const char *prefix, const char *suffix, const char *exact,
                struct fc_catalogue_answer *ret, struct fc_error *err)
 {
@@ -70,7 +70,7 @@ static int ask(struct fc_inquiry *q, const char *folder, const char *prefix, con
     if (r == 0)
         r = fc_inquiry_check(q, &digest, signature, &ret->signer, err);
     if (r == 0 && !choose(text.data, prefix, suffix, exact, ret, name))
-        r = fc_inquiry_none(q, NULL, err);
+        r = fc_fail(err, ENODATA, "there is ubuntu %s, but none for %s", q->version, q->arch);
     fc_buf_release(&text);
     if (r == 0 && (!ret->version || asprintf(&ret->url, "%s/%s", folder, name) < 0)) {
         ret->url = NULL;
@@ -150,7 +150,7 @@ static int resolve(struct fc_inquiry *q, struct fc_catalogue_answer *ret, struct
     if (r == -ENOENT && !cloud && !fc_fetcher_offline(q->f) && releases(q, &there, NULL) == 0)
         r = fc_inquiry_none(q, &there, err);
     fc_buf_release(&there);
-    return r;
+    return r == -ENODATA ? -ENOENT : r;
 }
 
 static int list(struct fc_inquiry *q, struct fc_releases *ret, struct fc_error *err)
@@ -163,7 +163,7 @@ static int list(struct fc_inquiry *q, struct fc_releases *ret, struct fc_error *
         __attribute__((cleanup(fc_catalogue_answer_release_auto))) struct fc_catalogue_answer answer = {0};
 
         r = ask_base(q, name, &answer, err);
-        if (r == -ENOENT)
+        if (r == -ENOENT || r == -ENODATA)
             r = 0;
         else if (r == 0 && fc_releases_add(ret, name, answer.version, NULL, answer.url) < 0)
             r = fc_fail(err, ENOMEM, "out of memory");

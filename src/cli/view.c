@@ -56,12 +56,19 @@ static void say_imported(const struct cli *cli, const char *locator, const struc
         cli_say(cli, "layer %s: %u things were taken with a note (--verbose shows them)", locator, imported->n_notes);
 }
 
-/* What to call layer @i of @n of an image: the last part of its locator, and a number. NULL: by the locator alone. */
-static int name_of(const char *locator, size_t i, size_t n, char **ret)
+/*
+ * What to call layer @i of @n: of an image the last part of its locator, and a number; of a distribution its name without the
+ * architecture. NULL: by the locator alone.
+ */
+static int name_of(const char *locator, bool distribution, size_t i, size_t n, char **ret)
 {
     const char *slash = strrchr(locator, '/');
 
     *ret = NULL;
+    if (distribution) {
+        *ret = strndup(locator, strcspn(locator, "/"));
+        return *ret ? 0 : -ENOMEM;
+    }
     return n > 1 && asprintf(ret, "%s#%zu", slash && slash[1] ? slash + 1 : locator, i + 1) < 0 ? -ENOMEM : 0;
 }
 
@@ -76,7 +83,7 @@ static int take_imported(struct cli_layers *layers, const char *locator, struct 
     for (size_t i = 0; i < imported->n_layers; i++) {
         struct cli_layer *l = &list[layers->n];
 
-        if (name_of(locator, i, imported->n_layers, &l->name) < 0)
+        if (name_of(locator, imported->resolved[0] != 0, i, imported->n_layers, &l->name) < 0)
             return fc_fail_errno(err, ENOMEM, "layers");
         l->locator = strdup(locator);
         l->layer = fc_layer_ref(imported->layers[i]);

@@ -105,9 +105,9 @@ static int leave(void **state)
 }
 
 /* Put @size bytes @data at @name of what is served. */
-static void put(const char *name, const void *data, size_t size)
+static inline void put(const char *name, const void *data, size_t size)
 {
-    char path[256];
+    char path[512];
     int fd;
 
     snprintf(path, sizeof(path), "%s/%s", served, name);
@@ -117,7 +117,7 @@ static void put(const char *name, const void *data, size_t size)
     close(fd);
 }
 
-static void behave(const char *name, const char *json)
+static inline void behave(const char *name, const char *json)
 {
     char file[200];
 
@@ -126,7 +126,7 @@ static void behave(const char *name, const char *json)
 }
 
 /* @size bytes that no two seeds have in common. Caller frees. */
-static char *noise(size_t size, unsigned seed)
+static inline char *noise(size_t size, unsigned seed)
 {
     char *data = malloc(size);
     uint64_t x = seed * 2654435761u + 1;
@@ -138,7 +138,7 @@ static char *noise(size_t size, unsigned seed)
     return data;
 }
 
-static struct fc_sum sum_of(const void *data, size_t size, bool sha512)
+static inline struct fc_sum sum_of(const void *data, size_t size, bool sha512)
 {
     struct fc_hasher *h = sha512 ? fc_hasher_new_sha512() : fc_hasher_new();
     struct fc_sum sum;
@@ -149,7 +149,7 @@ static struct fc_sum sum_of(const void *data, size_t size, bool sha512)
     return sum;
 }
 
-static const char *url_of(const char *name)
+static inline const char *url_of(const char *name)
 {
     static char url[200];
 
@@ -158,7 +158,7 @@ static const char *url_of(const char *name)
 }
 
 /* How many requests the server saw whose line of JSON contains @text. */
-static unsigned requests(const char *text)
+static inline unsigned requests(const char *text)
 {
     struct fc_buf all = {0};
     char path[128];
@@ -174,7 +174,7 @@ static unsigned requests(const char *text)
 }
 
 /* How many files the folder @name of the layout has. */
-static unsigned files_in(const char *name)
+static inline unsigned files_in(const char *name)
 {
     char command[256];
     unsigned n = 0;
