@@ -33,11 +33,11 @@ uses_fuse := base live edit tree layer entry image
 foreign_fuse := fuse3
 uses_ext4 := base live image
 foreign_ext4 := ext2fs
-uses_export := base entry archive live
+uses_export := base entry archive layer oci tree live
 foreign_export :=
 uses_workspace := base fetch entry archive layer stack tree edit live image fuse export
 foreign_workspace :=
-uses_cli := base fetch yaml catalogue entry archive layer stack tree edit live fuse image label ext4 export workspace
+uses_cli := base fetch yaml catalogue entry archive layer oci stack tree edit live fuse image label ext4 export workspace
 foreign_cli := jansson
 
 # Lowest first: the order in which the modules stand in src/README.md.

@@ -91,4 +91,28 @@ int fc_tar_writer_finish(struct fc_tar_writer *w, struct fc_error *err);
 void fc_tar_writer_free(struct fc_tar_writer *w);
 FC_DEFINE_AUTO(struct fc_tar_writer *, fc_tar_writer_free)
 
+/** How bytes are compressed. */
+enum fc_compression {
+    FC_COMPRESS_NONE,
+    FC_COMPRESS_GZIP, /**< without name and time, so that the same bytes give the same bytes */
+    FC_COMPRESS_ZSTD,
+};
+
+/** A stream that compresses. Not thread-safe. */
+struct fc_compressor;
+
+/**
+ * Begin. @level is the library's (gzip 1 to 9, zstd 1 to 19); 0 is its default. @sink gets the compressed bytes. Returns 0 and
+ * sets *ret, -EOPNOTSUPP when libarchive was built without it, or another negative errno with words.
+ */
+int fc_compressor_new(enum fc_compression kind, int level, fc_tar_sink sink, void *arg, struct fc_compressor **ret,
+                      struct fc_error *err);
+/** Compress @size bytes. A fc_tar_sink whose argument is the compressor. Returns 0 or -errno with words. */
+int fc_compressor_add(void *compressor, const void *data, size_t size, struct fc_error *err);
+/** Write what is left. Returns 0 or -errno with words. */
+int fc_compressor_finish(struct fc_compressor *c, struct fc_error *err);
+/** Free. NULL is allowed. */
+void fc_compressor_free(struct fc_compressor *c);
+FC_DEFINE_AUTO(struct fc_compressor *, fc_compressor_free)
+
 #endif

@@ -186,6 +186,9 @@ int fc_fetch_store(struct fc_fetcher *f, const void *data, size_t size, struct f
 char *fc_url_bare(const char *url);
 /** The path that a file: URL means. Caller frees; NULL for any other URL. */
 char *fc_url_path(const char *url);
+/** Where @location, which may be relative, leads from @base. NULL when it leads nowhere or out of memory. Caller frees. */
+char *fc_http_resolve(const char *base, const char *location);
+
 /** @url without user, password and query, and made printable, into @out, which is returned. For messages. */
 char *fc_url_show(char *out, size_t size, const char *url);
 

@@ -120,8 +120,6 @@ unsigned fc_fetch_attempts_for(const struct fc_transfer *t, CURLcode code);
 bool fc_url_same_origin(const char *a, const char *b);
 /** @url without user, password and fragment; *ret_user and *ret_password (caller frees; NULL: none) decoded. Returns 0, -EINVAL, -ENOMEM. */
 int fc_url_split(const char *url, char **ret_url, char **ret_user, char **ret_password);
-/** Where @location, which may be relative, leads from @base. NULL when it leads nowhere. Caller frees. */
-char *fc_url_resolve(const char *base, const char *location);
 /** Whether @url is of @scheme. */
 bool fc_url_is(const char *url, const char *scheme);
 /** Whether the host of @url, with or without its port, is in the list of insecure ones. */

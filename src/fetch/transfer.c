@@ -326,7 +326,7 @@ static int redirect(struct fc_transfer *t)
     const char *method = t->request->method ? t->request->method : "GET";
 
     if (fc_headers_find(&t->headers, "Location", 0, &location) > 0)
-        to = fc_url_resolve(t->url, location.data);
+        to = fc_http_resolve(t->url, location.data);
     fc_buf_release(&location);
     fc_url_show(from, sizeof(from), t->url);
     if (!to)

@@ -90,7 +90,7 @@ char *fc_url_path(const char *url)
     return u ? part(u, CURLUPART_PATH, CURLU_URLDECODE) : NULL;
 }
 
-char *fc_url_resolve(const char *base, const char *location)
+char *fc_http_resolve(const char *base, const char *location)
 {
     __attribute__((cleanup(url_cleanup))) CURLU *u = parse(base);
 

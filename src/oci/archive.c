@@ -6,18 +6,16 @@
 #include "oci/archive.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "archive/archive.h"
-#include "base/digest.h"
-#include "base/io.h"
 #include "base/sum.h"
 #include "entry/entry.h"
 #include "fetch/fetch.h"
+#include "oci/blob.h"
 
 /* An archive has some files for each layer; what has more is no archive of images. */
 enum { MEMBERS_MAX = 65536, LINKS_MAX = 16 };
@@ -131,131 +129,115 @@ static int add_document(struct fc_archive_blobs *a, struct fc_entry_iter *it, co
 
 /* The bytes of a file on their way into a blob. */
 struct sink {
-    struct fc_hasher *sha256, *sha512; /* the latter only for what is named by it */
-    int fd;
-    uint64_t at;
+    struct fc_oci_blob_writer blob;
+    struct fc_hasher *sha512; /* only for what is named by it */
     uint8_t head[8];
 };
 
 static void sink_release(struct sink *s)
 {
-    fc_hasher_free(s->sha256);
+    fc_oci_blob_release(&s->blob);
     fc_hasher_free(s->sha512);
 }
 
-static int sink_add(struct sink *s, const void *data, size_t size)
+static int sink_add(struct sink *s, const void *data, size_t size, struct fc_error *err)
 {
-    int r = fc_pwrite_full(s->fd, data, size, s->at);
+    uint64_t at = s->blob.size;
 
-    if (r == 0)
-        r = fc_hasher_add(s->sha256, data, size);
-    if (r == 0 && s->sha512)
-        r = fc_hasher_add(s->sha512, data, size);
-    if (s->at < sizeof(s->head))
-        memcpy(s->head + s->at, data, size < sizeof(s->head) - s->at ? size : sizeof(s->head) - s->at);
-    s->at += size;
-    return r;
+    if (at < sizeof(s->head))
+        memcpy(s->head + at, data, size < sizeof(s->head) - at ? size : sizeof(s->head) - (size_t)at);
+    if (s->sha512 && fc_hasher_add(s->sha512, data, size) < 0)
+        return fc_fail(err, EIO, "cannot digest");
+    return fc_oci_blob_add(&s->blob, data, size, err);
 }
 
 /* What no block covers is zeros. */
-static int sink_fill(struct sink *s, uint64_t until)
+static int sink_fill(struct sink *s, uint64_t until, struct fc_error *err)
 {
     static const uint8_t zeros[65536];
     int r = 0;
 
-    while (r == 0 && s->at < until)
-        r = sink_add(s, zeros, until - s->at < sizeof(zeros) ? (size_t)(until - s->at) : sizeof(zeros));
+    while (r == 0 && s->blob.size < until) {
+        uint64_t left = until - s->blob.size;
+
+        r = sink_add(s, zeros, left < sizeof(zeros) ? (size_t)left : sizeof(zeros), err);
+    }
     return r;
 }
 
-static int sink_copy(struct sink *s, struct fc_entry_iter *it, const struct fc_entry *e, const char *label,
-                     struct fc_error *err)
+static int sink_copy(struct sink *s, struct fc_entry_iter *it, const struct fc_entry *e, struct fc_error *err)
 {
     struct fc_block block;
-    int r, w = 0;
+    int r;
 
-    while ((r = fc_entry_read(it, &block, err)) > 0 && w == 0) {
-        w = sink_fill(s, block.offset);
-        if (w == 0)
-            w = sink_add(s, block.data, block.size);
+    while ((r = fc_entry_read(it, &block, err)) > 0) {
+        r = sink_fill(s, block.offset, err);
+        if (r == 0)
+            r = sink_add(s, block.data, block.size, err);
+        if (r < 0)
+            return r;
     }
-    if (r < 0)
-        return r;
-    if (w == 0)
-        w = sink_fill(s, e->size);
-    return w < 0 ? fc_fail_errno(err, -w, "%s: cannot keep %s in the cache", label, e->path) : 0;
+    return r < 0 ? r : sink_fill(s, e->size, err);
+}
+
+/* Read "blobs/KIND/DIGITS". Returns whether @name is one. */
+static bool named_digest(const char *name, struct fc_sum *ret)
+{
+    char digest[FC_SUM_TEXT];
+
+    if (strncmp(name, "blobs/sha", 9) != 0 || strlen(name) < 13 || name[12] != '/')
+        return false;
+    snprintf(digest, sizeof(digest), "%.6s:%s", name + 6, name + 13);
+    return fc_oci_digest_valid(digest) && fc_sum_parse(digest, ret) == 0;
 }
 
 /* A file called by a digest must have it. */
-static int check_name(const char *label, const char *name, struct sink *s, const struct fc_sum *sha256,
+static int check_name(const char *label, const char *name, struct sink *s, const struct fc_digest *sha256,
                       struct fc_error *err)
 {
-    char expected[FC_SUM_TEXT], text[FC_SUM_TEXT];
-    struct fc_sum named, sha512;
-    const struct fc_sum *have = sha256;
+    struct fc_sum named, have = {.kind = FC_SUM_SHA256};
+    char text[FC_SUM_TEXT];
 
-    if (sscanf(name, "blobs/%6[a-z0-9]/%128[0-9a-f]", expected, text) != 2 || strlen(name) != 13 + strlen(text) ||
-        strlen(expected) != 6)
+    if (!named_digest(name, &named))
         return 0;
-    memcpy(expected + 6, ":", 2);
-    strcat(expected, text);
-    if (!fc_oci_digest_valid(expected) || fc_sum_parse(expected, &named) < 0)
+    memcpy(have.bytes, sha256->bytes, sizeof(sha256->bytes));
+    if (named.kind == FC_SUM_SHA512 && (!s->sha512 || fc_hasher_finish_sum(s->sha512, &have) < 0))
+        return fc_fail(err, EIO, "%s: %s cannot be digested", label, name);
+    if (fc_sum_equal(&have, &named))
         return 0;
-    if (named.kind == FC_SUM_SHA512) {
-        if (!s->sha512 || fc_hasher_finish_sum(s->sha512, &sha512) < 0)
-            return fc_fail(err, EIO, "%s: %s cannot be digested", label, name);
-        have = &sha512;
-    }
-    if (fc_sum_equal(have, &named))
-        return 0;
-    return fc_fail(err, EBADMSG, "%s: %s is damaged: its digest is %s", label, name, fc_sum_format(have, text));
-}
-
-/* Give the finished temporary file the name that its digest is. */
-static int keep(struct fc_archive_blobs *a, struct fc_atomic *file, const struct fc_digest *digest,
-                struct fc_error *err)
-{
-    char text[FC_DIGEST_TEXT];
-
-    free(file->path);
-    if (asprintf(&file->path, "%s/%s", a->folder, fc_digest_format(digest, text) + 7) < 0) {
-        file->path = NULL;
-        return fc_fail_errno(err, ENOMEM, "%s", a->label);
-    }
-    return fc_atomic_commit(file, false, err);
+    return fc_fail(err, EBADMSG, "%s: %s is damaged: its digest is %s", label, name, fc_sum_format(&have, text));
 }
 
 static int add_blob(struct fc_archive_blobs *a, struct fc_entry_iter *it, const struct fc_entry *e,
                     struct fc_error *err)
 {
-    struct fc_atomic file __attribute__((cleanup(fc_atomic_release_auto))) = {.fd = -1};
-    struct sink s __attribute__((cleanup(sink_release))) = {.sha256 = fc_hasher_new()};
+    struct sink s __attribute__((cleanup(sink_release))) = {.blob = {.file = {.fd = -1}}};
+    fc_auto(fc_free) char *name = strdup(e->path);
     struct fc_archive_member *m;
-    fc_auto(fc_free) char *name = strdup(e->path), *path = NULL;
-    struct fc_sum sum;
+    struct fc_digest digest;
     int r;
 
     if (strncmp(e->path, "blobs/sha512/", 13) == 0)
         s.sha512 = fc_hasher_new_sha512();
-    if (!name || !s.sha256 || asprintf(&path, "%s/archive", a->folder) < 0)
-        return path = NULL, fc_fail_errno(err, ENOMEM, "%s", a->label);
-    r = fc_atomic_begin(&file, path, err);
-    s.fd = file.fd;
+    if (!name)
+        return fc_fail_errno(err, ENOMEM, "%s", a->label);
+    r = fc_oci_blob_begin(&s.blob, a->layout, err);
     if (r == 0)
-        r = sink_copy(&s, it, e, a->label, err);
-    if (r == 0 && fc_hasher_finish_sum(s.sha256, &sum) < 0)
-        r = fc_fail(err, EIO, "%s: %s cannot be digested", a->label, name);
+        r = sink_copy(&s, it, e, err);
     if (r == 0)
-        r = check_name(a->label, name, &s, &sum, err);
+        r = fc_oci_blob_digest(&s.blob, &digest, err);
+    if (r < 0)
+        return fc_wrap(err, "%s: %s", a->label, name), r;
+    r = check_name(a->label, name, &s, &digest, err);
     if (r < 0)
         return r;
     m = add(a, name, err);
     if (!m)
         return err ? -err->code : -ENOMEM;
-    m->size = s.at;
-    memcpy(m->digest.bytes, sum.bytes, sizeof(m->digest.bytes));
+    m->size = s.blob.size;
+    m->digest = digest;
     memcpy(m->head, s.head, sizeof(m->head));
-    return keep(a, &file, &m->digest, err);
+    return fc_oci_blob_commit(&s.blob, &digest, err);
 }
 
 static int take(struct fc_archive_blobs *a, struct fc_entry_iter *it, const struct fc_entry *e, struct fc_error *err)
@@ -278,11 +260,8 @@ int fc_archive_read(struct fc_archive_blobs *a, struct fc_fetcher *f, struct fc_
     const struct fc_entry *e;
     int r;
 
-    if (asprintf(&a->folder, "%s/blobs/sha256", fc_fetcher_layout(f)) < 0)
-        return a->folder = NULL, fc_fail_errno(err, ENOMEM, "%s", a->label);
-    r = fc_mkdir_all(a->folder, err);
-    if (r == 0)
-        r = fc_tar_iter(bytes, &options, &it, err);
+    a->layout = fc_fetcher_layout(f);
+    r = fc_tar_iter(bytes, &options, &it, err);
     if (r < 0)
         return r;
     while ((r = fc_entry_next(it, &e, err)) > 0) {
@@ -301,7 +280,6 @@ void fc_archive_release(struct fc_archive_blobs *a)
         fc_buf_release(&a->members[i].text);
     }
     free(a->members);
-    free(a->folder);
     free(a->label);
     *a = (struct fc_archive_blobs){0};
 }

@@ -24,7 +24,8 @@ struct fc_archive_member {
 
 /** All of them; the blobs are in the layout of the cache. */
 struct fc_archive_blobs {
-    char *label, *folder; /* the latter: blobs/sha256 of the layout */
+    char *label;
+    const char *layout; /* the layout of the cache; borrowed from the fetcher */
     struct fc_archive_member *members;
     size_t n, cap;
 };

@@ -8,7 +8,9 @@
 
 #include "base/io.h"
 #include "base/sum.h"
+#include "fetch/fetch.h"
 #include "oci/archive.h"
+#include "oci/blob.h"
 
 struct archive_source {
     struct fc_oci_source source; /* first */
@@ -52,15 +54,15 @@ static int archive_open(struct fc_oci_source *s, const struct fc_oci_descriptor 
                         struct fc_error *err)
 {
     const struct archive_source *a = (struct archive_source *)s;
-    char text[FC_DIGEST_TEXT];
     fc_auto(fc_free) char *path = NULL;
     struct fc_digest digest;
     int fd, r = blob_digest(a, d, &digest, err);
 
     if (r < 0)
         return r;
-    if (asprintf(&path, "%s/%s", a->blobs.folder, fc_digest_format(&digest, text) + 7) < 0)
-        return path = NULL, fc_fail_errno(err, ENOMEM, "%s", s->label);
+    path = fc_oci_blob_path(a->blobs.layout, &digest);
+    if (!path)
+        return fc_fail_errno(err, ENOMEM, "%s", s->label);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return fc_fail_errno(err, errno, "%s: %s", s->label, path);
@@ -117,6 +119,7 @@ int fc_oci_archive_open(struct fc_fetcher *f, struct fc_byte_source *bytes, cons
 {
     struct archive_source *a = calloc(1, sizeof(*a));
     fc_auto(fc_oci_source_free) struct fc_oci_source *owned = (struct fc_oci_source *)a;
+    struct fc_digest digest;
     int r;
 
     if (!a)
@@ -128,6 +131,8 @@ int fc_oci_archive_open(struct fc_fetcher *f, struct fc_byte_source *bytes, cons
     r = fc_archive_read(&a->blobs, f, bytes, options->progress, err);
     if (r == 0)
         r = find_root(a, options->kind, options->ref, err);
+    if (r == 0) /* the cache has the whole image then, and its layout is one */
+        r = fc_fetch_store(f, a->root.data, a->root.len, &digest, err);
     if (r == 0)
         *ret = fc_steal(&owned);
     return r;

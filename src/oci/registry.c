@@ -15,7 +15,7 @@ struct registry {
     struct fc_oci_source source; /* first */
     struct fc_oci_session session;
     struct fc_fetcher *f;
-    char *label, *name; /* the latter: "HOST/REPOSITORY" */
+    char *label, *tagged; /* the latter: "HOST/REPOSITORY:TAG" */
     struct fc_oci_ref ref;
     char type[128]; /* of the root */
 };
@@ -130,7 +130,7 @@ static int get_tag(struct registry *g, struct fc_buf *ret, struct fc_error *err)
     response.body = (struct fc_buf){0};
     /* For the next time without a network; it is not worth failing for. */
     (void)fc_oci_tags_set(
-        fc_fetcher_layout(g->f), g->name, g->ref.tag,
+        fc_fetcher_layout(g->f), g->tagged,
         &(struct fc_oci_descriptor){.media_type = g->type, .digest = fc_digest_format(&digest, text), .size = ret->len},
         NULL);
     return 0;
@@ -147,10 +147,10 @@ static int get_digest(struct registry *g, const char *digest, struct fc_buf *ret
 static int get_tag_offline(struct registry *g, struct fc_buf *ret, struct fc_error *err)
 {
     fc_auto(fc_free) char *digest = NULL;
-    int r = fc_oci_tags_get(fc_fetcher_layout(g->f), g->name, g->ref.tag, &digest, err);
+    int r = fc_oci_tags_get(fc_fetcher_layout(g->f), g->tagged, &digest, err);
 
     if (r == -ENOENT)
-        return fc_fail(err, ENOENT, "%s: offline, and the cache has no %s:%s yet", g->label, g->name, g->ref.tag);
+        return fc_fail(err, ENOENT, "%s: offline, and the cache has no %s yet", g->label, g->tagged);
     return r < 0 ? r : get_digest(g, digest, ret, err);
 }
 
@@ -177,7 +177,7 @@ static void registry_free(struct fc_oci_source *s)
     fc_oci_session_end(&g->session);
     fc_oci_ref_release(&g->ref);
     free(g->label);
-    free(g->name);
+    free(g->tagged);
     free(g);
 }
 
@@ -196,8 +196,8 @@ int fc_oci_registry_open(struct fc_fetcher *f, const char *ref, const char *labe
     if (!g->label)
         return fc_fail_errno(err, ENOMEM, "%s", label);
     r = fc_oci_ref_parse(ref, &g->ref, err);
-    if (r == 0 && asprintf(&g->name, "%s/%s", g->ref.host, g->ref.repository) < 0) {
-        g->name = NULL;
+    if (r == 0 && asprintf(&g->tagged, "%s/%s:%s", g->ref.host, g->ref.repository, g->ref.tag ? g->ref.tag : "") < 0) {
+        g->tagged = NULL;
         r = fc_fail_errno(err, ENOMEM, "%s", label);
     }
     if (r == 0)

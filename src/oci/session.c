@@ -84,8 +84,8 @@ char *fc_oci_session_authorization(struct fc_oci_session *s)
 /* What the token is to be good for: what the registry says, else what we are going to do. */
 static int scope_of(const struct fc_oci_session *s, const struct fc_oci_challenge *c, char **ret)
 {
-    if (c->scope && *c->scope)
-        *ret = strdup(c->scope);
+    if (s->any || (c->scope && *c->scope))
+        *ret = strdup(s->any ? "" : c->scope);
     else if (asprintf(ret, "repository:%s:%s", s->repository, s->push ? "pull,push" : "pull") < 0)
         *ret = NULL;
     return *ret ? 0 : -ENOMEM;
@@ -151,6 +151,14 @@ static int challenge_of(const struct fc_http_response *response, struct fc_buf *
     return r;
 }
 
+/* Whether @url is the registry's own: an upload may go on elsewhere, where our token is nobody's business. */
+static bool is_ours(const struct fc_oci_session *s, const char *url)
+{
+    size_t len = strlen(s->base);
+
+    return strncmp(url, s->base, len) == 0 && (url[len] == '/' || url[len] == '\0');
+}
+
 int fc_oci_session_exchange(struct fc_oci_session *s, const struct fc_http_request *request,
                             struct fc_http_response *ret, struct fc_error *err)
 {
@@ -159,9 +167,9 @@ int fc_oci_session_exchange(struct fc_oci_session *s, const struct fc_http_reque
     struct fc_http_request with = *request;
     int r;
 
-    with.authorization = authorization;
+    with.authorization = is_ours(s, request->url) ? authorization : NULL;
     r = fc_http_exchange(s->f, &with, ret, err);
-    if (r < 0 || ret->status != 401)
+    if (r < 0 || ret->status != 401 || !is_ours(s, request->url))
         return r;
     r = challenge_of(ret, &challenge);
     fc_http_response_release(ret);

@@ -15,6 +15,7 @@ struct fc_oci_session {
     char *host, *repository; /**< as in a reference; messages say these */
     char *base;              /**< "https://HOST", where the registry really is */
     bool push;               /**< ask for the right to write too */
+    bool any;                /**< no repository is meant: ask for no right in particular */
     pthread_mutex_t lock;    /**< what follows */
     struct fc_oci_credentials credentials;
     bool looked;         /**< for credentials */
@@ -38,7 +39,7 @@ char *fc_oci_session_url(const struct fc_oci_session *s, const char *what, const
 /**
  * fc_http_exchange() as who we are: with the token at hand; if the registry says 401, with a new one.
  *
- * Any status is an answer, the second 401 too.
+ * Any status is an answer, the second 401 too. What is not below the registry's own address is asked as nobody.
  */
 int fc_oci_session_exchange(struct fc_oci_session *s, const struct fc_http_request *request,
                             struct fc_http_response *ret, struct fc_error *err);

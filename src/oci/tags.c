@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keep the index.json of the cache's layout. */
+/* Keep the index.json of an image layout. */
 #include "oci/tags.h"
 
 #include <errno.h>
@@ -66,37 +66,33 @@ static int put(json_t *json, const char *ref, const struct fc_oci_descriptor *d)
     return json_array_append_new(list, entry) < 0 ? -ENOMEM : 0;
 }
 
-/* The paths of index and lock, and "NAME:TAG". */
+/* The paths of index and lock. */
 struct names {
-    char *index, *lock, *ref;
+    char *index, *lock;
 };
 
 static void names_release(struct names *n)
 {
     free(n->index);
     free(n->lock);
-    free(n->ref);
 }
 
-static int make_names(struct names *n, const char *dir, const char *name, const char *tag, struct fc_error *err)
+static int make_names(struct names *n, const char *dir, struct fc_error *err)
 {
     *n = (struct names){0};
     if (asprintf(&n->index, "%s/index.json", dir) < 0)
         n->index = NULL;
     if (asprintf(&n->lock, "%s/.index.lock", dir) < 0)
         n->lock = NULL;
-    if (asprintf(&n->ref, "%s:%s", name, tag) < 0)
-        n->ref = NULL;
-    return n->index && n->lock && n->ref ? 0 : fc_fail_errno(err, ENOMEM, "%s", dir);
+    return n->index && n->lock ? 0 : fc_fail_errno(err, ENOMEM, "%s", dir);
 }
 
-int fc_oci_tags_set(const char *dir, const char *name, const char *tag, const struct fc_oci_descriptor *d,
-                    struct fc_error *err)
+int fc_oci_tags_set(const char *dir, const char *ref, const struct fc_oci_descriptor *d, struct fc_error *err)
 {
     struct names n __attribute__((cleanup(names_release)));
     fc_auto(fc_close) int lock = -1;
     json_t *json;
-    int r = make_names(&n, dir, name, tag, err);
+    int r = make_names(&n, dir, err);
 
     if (r < 0)
         return r;
@@ -104,30 +100,30 @@ int fc_oci_tags_set(const char *dir, const char *name, const char *tag, const st
     if (lock < 0)
         return fc_fail_errno(err, -lock, "%s", n.lock);
     json = load(n.index);
-    r = json ? put(json, n.ref, d) : -ENOMEM;
+    r = json ? put(json, ref, d) : -ENOMEM;
     r = r < 0 ? fc_fail_errno(err, -r, "%s", n.index) : save(n.index, json, err);
     json_decref(json);
     return r;
 }
 
-int fc_oci_tags_get(const char *dir, const char *name, const char *tag, char **ret_digest, struct fc_error *err)
+int fc_oci_tags_get(const char *dir, const char *ref, char **ret_digest, struct fc_error *err)
 {
     struct names n __attribute__((cleanup(names_release)));
     const char *digest = NULL;
     json_t *json, *entry;
     size_t i;
-    int r = make_names(&n, dir, name, tag, err);
+    int r = make_names(&n, dir, err);
 
     if (r < 0)
         return r;
     json = load(n.index);
     json_array_foreach(json_object_get(json, "manifests"), i, entry)
     {
-        if (strcmp(ref_of(entry), n.ref) == 0)
+        if (strcmp(ref_of(entry), ref) == 0)
             digest = json_string_value(json_object_get(entry, "digest"));
     }
     if (!digest || !fc_oci_digest_valid(digest))
-        r = fc_fail(err, ENOENT, "%s: no %s", n.index, n.ref);
+        r = fc_fail(err, ENOENT, "%s: no %s", n.index, ref);
     else
         *ret_digest = strdup(digest);
     json_decref(json);
