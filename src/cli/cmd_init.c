@@ -27,7 +27,9 @@ static int stack(struct fc_cache *cache, const struct cli_layers *layers, struct
     for (size_t i = 0; i < n && r == 0; i++)
         add[i] = (struct fc_workspace_new_layer){
             .layer = layers->list[i].layer, .locator = layers->list[i].locator, .name = layers->list[i].name};
-    return r < 0 || n == 0 ? r : fc_workspace_layers_add(ws, add, n, -1, err);
+    if (r == 0 && n)
+        r = fc_workspace_layers_add(ws, add, n, -1, err);
+    return r < 0 || !layers->config ? r : fc_workspace_config_set(ws, layers->config, err);
 }
 
 static int create(struct fc_cache *cache, const struct cli_layers *layers, struct fc_error *err)

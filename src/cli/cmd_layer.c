@@ -83,6 +83,8 @@ static int add(struct cli *cli, const struct cli_args *args, struct fc_workspace
     }
     r = r < 0 ? fc_fail_errno(err, -r, "layers") : fc_workspace_layers_add(ws, new_layers, n, position, err);
     fc_arena_release(&arena);
+    if (r == 0 && layers->config)
+        r = fc_workspace_config_set(ws, layers->config, err);
     if (r == 0)
         say_conflicts(cli, ws);
     return r;

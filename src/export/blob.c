@@ -77,7 +77,6 @@ static int way_finish(struct way *w, struct fc_oci_layer *ret, struct fc_error *
         r = fc_oci_blob_commit(&w->blob, &l.blob, err);
     if (r < 0)
         return r;
-    fc_oci_blob_remember(w->options->layout, &l);
     *ret = l;
     return 0;
 }
@@ -135,7 +134,10 @@ int fc_export_layer_blob(struct fc_layer *layer, const struct fc_export_blob_opt
     r = way_begin(&w, options, what, err);
     if (r < 0)
         return r;
-    return way_end(&w, write_entries(layer, &w, err), ret, err);
+    r = way_end(&w, write_entries(layer, &w, err), ret, err);
+    if (r == 0)
+        fc_oci_blob_remember(options->layout, fc_layer_diffid(layer), ret);
+    return r;
 }
 
 int fc_export_edits_blob(const struct fc_snapshot *s, const struct fc_tree *tree, const struct fc_diff *d,

@@ -65,10 +65,44 @@ typedef int (*fc_oci_sink)(void *arg, const void *data, size_t size, struct fc_e
 int fc_oci_write_archive(const struct fc_oci_made *made, const char *from, bool docker, const char *tag,
                          fc_oci_sink sink, void *arg, struct fc_error *err);
 
-/** Remember in the layout @dir that the layer @diffid is the blob of @l. Forgetting costs time: no errors. */
-void fc_oci_blob_remember(const char *dir, const struct fc_oci_layer *l);
-/** Which blob in the layout @dir, of @media_type if that is not NULL, has the layer @diffid. Returns whether there is one, and it is still there. */
+/**
+ * Remember in the layout @dir that the layer @diffid is the blob of @l, whose own diffID may be another: that of the tar that our
+ * writer makes of the layer. Forgetting costs time: no errors.
+ */
+void fc_oci_blob_remember(const char *dir, const struct fc_digest *diffid, const struct fc_oci_layer *l);
+/**
+ * Which blob in the layout @dir, of @media_type if that is not NULL, has the layer @diffid. Returns whether there is one that is
+ * still there.
+ */
 bool fc_oci_blob_recall(const char *dir, const struct fc_digest *diffid, const char *media_type,
                         struct fc_oci_layer *ret);
+
+/** What of a configuration to change. */
+enum fc_oci_config_field {
+    FC_OCI_ENTRYPOINT, /**< a JSON array of words, or text for /bin/sh -c; "" removes it. So the next */
+    FC_OCI_CMD,
+    FC_OCI_ENV,         /**< NAME=VALUE, added or changed */
+    FC_OCI_UNSET_ENV,   /**< NAME */
+    FC_OCI_LABEL,       /**< NAME=VALUE */
+    FC_OCI_UNSET_LABEL, /**< NAME */
+    FC_OCI_WORKDIR,     /**< an absolute path; "" removes it. So the next */
+    FC_OCI_USER,
+    FC_OCI_STOP_SIGNAL,
+    FC_OCI_VOLUME, /**< a path, added */
+    FC_OCI_EXPOSE, /**< PORT[/tcp|/udp], added */
+    FC_OCI_AUTHOR,
+};
+/** One change. */
+struct fc_oci_config_change {
+    enum fc_oci_config_field field;
+    const char *value; /**< borrowed */
+};
+/**
+ * Apply @n changes in order to the configuration @json (NULL: an empty one), and write it out with sorted members, indented if
+ * @indent. Returns 0 and sets *ret (caller frees); -EINVAL with words for a value that cannot be; -EBADMSG for a @json that is
+ * none; -ENOMEM.
+ */
+int fc_oci_config_edit(const char *json, const struct fc_oci_config_change *changes, size_t n, bool indent, char **ret,
+                       struct fc_error *err);
 
 #endif

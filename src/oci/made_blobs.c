@@ -20,13 +20,14 @@ static char *note_path(const char *dir, const struct fc_digest *diffid)
     return asprintf(&path, "%s/.diffids/%s", dir, fc_digest_format(diffid, text) + 7) < 0 ? NULL : path;
 }
 
-/* "sha256:HEX SIZE TYPE" lines, one for each form that the layer has. */
+/* "BLOB SIZE TYPE DIFFID" lines, one for each form that the layer has. */
 static bool read_line(const char *line, struct fc_oci_layer *ret)
 {
-    char digest[FC_DIGEST_TEXT], type[100];
+    char digest[FC_DIGEST_TEXT], type[100], diffid[FC_DIGEST_TEXT];
     unsigned long long size;
 
-    if (sscanf(line, "%71s %llu %99s", digest, &size, type) != 3 || fc_digest_parse(digest, &ret->blob) < 0)
+    if (sscanf(line, "%71s %llu %99s %71s", digest, &size, type, diffid) != 4 ||
+        fc_digest_parse(digest, &ret->blob) < 0 || fc_digest_parse(diffid, &ret->diffid) < 0)
         return false;
     ret->size = size;
     for (size_t i = 0; i < FC_LENGTH(types); i++)
@@ -52,7 +53,7 @@ bool fc_oci_blob_recall(const char *dir, const struct fc_digest *diffid, const c
     if (!path || fc_read_file(AT_FDCWD, path, 4096, &text) < 0 || !text.data)
         return false;
     for (const char *line = text.data; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        struct fc_oci_layer l = {.diffid = *diffid};
+        struct fc_oci_layer l = {0};
 
         if (read_line(line, &l) && (!media_type || strcmp(l.media_type, media_type) == 0) && is_there(dir, &l)) {
             *ret = l;
@@ -62,22 +63,21 @@ bool fc_oci_blob_recall(const char *dir, const struct fc_digest *diffid, const c
     return false;
 }
 
-void fc_oci_blob_remember(const char *dir, const struct fc_oci_layer *l)
+void fc_oci_blob_remember(const char *dir, const struct fc_digest *diffid, const struct fc_oci_layer *l)
 {
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
     struct fc_atomic file __attribute__((cleanup(fc_atomic_release_auto))) = {.fd = -1};
-    fc_auto(fc_free) char *path = note_path(dir, &l->diffid), *folder = NULL;
-    char digest[FC_DIGEST_TEXT];
+    fc_auto(fc_free) char *path = note_path(dir, diffid), *folder = NULL;
+    char digest[FC_DIGEST_TEXT], own[FC_DIGEST_TEXT];
     struct fc_oci_layer known;
 
-    if (!path || fc_oci_blob_recall(dir, &l->diffid, l->media_type, &known) ||
-        asprintf(&folder, "%s/.diffids", dir) < 0)
+    if (!path || fc_oci_blob_recall(dir, diffid, l->media_type, &known) || asprintf(&folder, "%s/.diffids", dir) < 0)
         return;
     if (fc_mkdir_all(folder, NULL) < 0)
         return;
     (void)fc_read_file(AT_FDCWD, path, 2048, &text);
-    if (fc_buf_addf(&text, "%s %llu %s\n", fc_digest_format(&l->blob, digest), (unsigned long long)l->size,
-                    l->media_type) < 0 ||
+    if (fc_buf_addf(&text, "%s %llu %s %s\n", fc_digest_format(&l->blob, digest), (unsigned long long)l->size,
+                    l->media_type, fc_digest_format(&l->diffid, own)) < 0 ||
         fc_atomic_begin(&file, path, NULL) < 0)
         return;
     if (fc_write_full(file.fd, text.data, text.len) == 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fetch/fetch.h"
+#include "oci/assemble.h"
 #include "oci/image.h"
 #include "stack/stack.h"
 
@@ -144,6 +145,19 @@ static int import_blob(const struct fc_import *im, struct fc_oci_source *source,
     return r;
 }
 
+/* For pushing it on: if the cache has the bytes as they came, they are the layer's blob. */
+static void remember_blob(const struct fc_import *im, const struct fc_oci_descriptor *d, const struct fc_digest *blob,
+                          const struct fc_digest *diffid)
+{
+    struct fc_oci_layer l = {.blob = *blob, .diffid = *diffid, .size = d->size};
+
+    l.media_type = strstr(d->media_type, "zstd")   ? FC_OCI_TYPE_LAYER_ZSTD
+                   : strstr(d->media_type, "gzip") ? FC_OCI_TYPE_LAYER_GZIP
+                                                   : FC_OCI_TYPE_LAYER;
+    if (im->options->fetcher)
+        fc_oci_blob_remember(fc_fetcher_layout(im->options->fetcher), diffid, &l);
+}
+
 static int import_layer(const struct fc_import *whole, struct fc_oci_source *source, const struct fc_oci_image *image,
                         size_t i, struct fc_layer **ret, struct fc_error *err)
 {
@@ -167,6 +181,8 @@ static int import_layer(const struct fc_import *whole, struct fc_oci_source *sou
         r = import_blob(&im, source, d, ret, err);
     else
         counts.cached = true;
+    if (r >= 0 && plain)
+        remember_blob(whole, d, &blob, fc_layer_diffid(*ret));
     whole->result->cached = whole->result->cached && counts.cached;
     whole->result->source_bytes += counts.source_bytes;
     whole->result->n_notes += counts.n_notes;

@@ -83,6 +83,14 @@ int fc_workspace_layer_find(const struct fc_workspace *ws, const char *text, uin
  */
 int fc_workspace_commit(struct fc_workspace *ws, const char *name, struct fc_digest *ret_diffid, struct fc_error *err);
 
+/**
+ * The configuration (JSON; image-spec, config.md) of the image that was put into the stack last, or what was set since; NULL if
+ * there is none. Caller frees *ret_config. Returns 0 or -errno with words.
+ */
+int fc_workspace_config(struct fc_workspace *ws, char **ret_config, struct fc_error *err);
+/** Set it; NULL forgets it. Same conditions as for the stack. Durable. */
+int fc_workspace_config_set(struct fc_workspace *ws, const char *config, struct fc_error *err);
+
 /** Forget the edits at and below @n normalised paths (n 0: all), and their conflicts. Durable. WRITE only. */
 int fc_workspace_reset(struct fc_workspace *ws, const char *const *paths, size_t n, struct fc_error *err);
 
