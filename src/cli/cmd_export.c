@@ -12,6 +12,7 @@
 #include "cli/image_out.h"
 #include "export/export.h"
 #include "fetch/fetch.h"
+#include "layer/layer.h"
 
 static const struct cli_option options[] = {
     {'f', 'f', "format", "tar|oci|oci-archive|docker-archive", "what to write (default: tar)", 0},
@@ -121,17 +122,19 @@ static int export_image(struct cli *cli, const struct cli_args *args, const stru
                         const char *out, struct fc_error *err)
 {
     fc_auto(fc_oci_made_release) struct fc_oci_made made = {0};
-    fc_auto(fc_fetcher_free) struct fc_fetcher *f = NULL;
+    struct fc_fetcher *f = NULL;
     struct content c = {.v = v, .image = &made, .docker = strcmp(format, "docker-archive") == 0, .name = format};
-    int r = fc_fetcher_new(NULL, &f, err);
+    int r = cli_fetcher_new(cli, fc_cache_dir(v->cache), &f, err);
 
     c.tag = cli_value(args, 't') ? cli_value(args, 't') : c.docker ? NULL : "latest";
     if (r == 0) /* docker load takes compressed layers only from version 1.10 on */
         r = cli_image_make(cli, args, v, f, c.docker ? "none" : "gzip", &made, err);
-    if (r < 0)
-        return r;
-    c.layout = fc_fetcher_layout(f);
-    return strcmp(format, "oci") == 0 ? export_layout(cli, &c, out, err) : export_to(cli, &c, out, err);
+    if (r == 0) {
+        c.layout = fc_fetcher_layout(f);
+        r = strcmp(format, "oci") == 0 ? export_layout(cli, &c, out, err) : export_to(cli, &c, out, err);
+    }
+    cli_fetcher_free(f);
+    return r;
 }
 
 /* Options of images mean nothing for a tar of the tree. */

@@ -8,7 +8,8 @@
 
 #include "base/io.h"
 #include "cli/commands.h"
-#include "fetch/fetch.h"
+#include "cli/fetch.h"
+#include "layer/layer.h"
 #include "oci/auth.h"
 #include "oci/push.h"
 
@@ -105,7 +106,8 @@ static int run_login(struct cli *cli, const struct cli_args *args, struct fc_err
     struct fc_buf user __attribute__((cleanup(fc_buf_release_auto))) = {0},
                        host __attribute__((cleanup(fc_buf_release_auto))) = {0};
     struct fc_buf password __attribute__((cleanup(wipe))) = {0};
-    fc_auto(fc_fetcher_free) struct fc_fetcher *f = NULL;
+    fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
+    struct fc_fetcher *f = NULL;
     fc_auto(fc_free) char *where = NULL;
     int r = host_of(args->operands[0], &host, err);
 
@@ -116,9 +118,12 @@ static int run_login(struct cli *cli, const struct cli_args *args, struct fc_err
     if (r == 0 && (user.len == 0 || password.len == 0))
         r = cli_usage(err, "login: an empty %s", user.len ? "password" : "user name");
     if (r == 0)
-        r = fc_fetcher_new(NULL, &f, err);
+        r = fc_cache_open(NULL, &cache, err);
+    if (r == 0)
+        r = cli_fetcher_new(cli, fc_cache_dir(cache), &f, err);
     if (r == 0)
         r = fc_oci_login(f, host.data, user.data, password.data, err);
+    cli_fetcher_free(f);
     if (r == 0)
         r = fc_oci_credentials_store(host.data, user.data, password.data, &where, err);
     if (r == 0)

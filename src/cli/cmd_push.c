@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/fetch.h"
 #include "cli/image_out.h"
 #include "cli/json.h"
-#include "fetch/fetch.h"
+#include "layer/layer.h"
 #include "oci/push.h"
 
 enum { OPT_FROM = CLI_LONG_ONLY, OPT_CHUNK };
@@ -17,6 +18,7 @@ static const struct cli_option options[] = {
     CLI_IMAGE_OUT_OPTIONS,
     {OPT_FROM, 0, "mount-from", "REPOSITORY", "another repository of that registry that may have layers already", 0},
     {OPT_CHUNK, 0, "chunk-size", "SIZE", "upload in pieces of this size (default: 64M)", 0},
+    CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},
 };
 
@@ -43,18 +45,19 @@ static int push(struct cli *cli, const struct cli_args *args, const struct cli_v
     struct fc_oci_push_options o = {.from = cli_value(args, OPT_FROM), .progress = cli->progress};
     const char *chunk = cli_value(args, OPT_CHUNK);
     fc_auto(fc_oci_made_release) struct fc_oci_made made = {0};
-    fc_auto(fc_fetcher_free) struct fc_fetcher *f = NULL;
+    struct fc_fetcher *f = NULL;
     struct fc_oci_push_result result;
     int r = chunk ? cli_parse_size("--chunk-size", chunk, &o.chunk, err) : 0;
 
     if (r == 0 && chunk && o.chunk == 0)
         r = cli_usage(err, "--chunk-size: 0 is no size");
     if (r == 0)
-        r = fc_fetcher_new(NULL, &f, err);
+        r = cli_fetcher_new(cli, fc_cache_dir(v->cache), &f, err);
     if (r == 0)
         r = cli_image_make(cli, args, v, f, "gzip", &made, err);
     if (r == 0)
         r = fc_oci_push(f, ref, &made, &o, &result, err);
+    cli_fetcher_free(f);
     return r < 0 ? r : report(cli, ref, &made, &result, err);
 }
 
