@@ -44,6 +44,7 @@ struct fc_http_request {
     bool repeat;        /**< send it again after a broken connection although its method is not GET, HEAD or PUT */
     bool no_redirects;  /**< a 3xx is the answer, with its Location */
     bool no_rules;      /**< no mirrors */
+    unsigned attempts;  /**< at most so many to a server; 0: as many as the fetcher makes */
     uint64_t max_bytes; /**< cap on the answer; more is -EFBIG. 0: 16 MiB for an exchange, 1 TiB for a download */
 };
 

@@ -34,7 +34,8 @@ static const struct {
 
 unsigned fc_fetch_attempts_for(const struct fc_transfer *t, CURLcode code)
 {
-    unsigned most = t->f->attempts;
+    unsigned most =
+        t->request->attempts && t->request->attempts < t->f->attempts ? t->request->attempts : t->f->attempts;
 
     if (code == CURLE_WRITE_ERROR || code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_READ_ERROR)
         return 1; /* it was us */

@@ -69,7 +69,7 @@ static int push_manifest(struct fc_oci_session *s, const struct fc_oci_made *mad
 static int push_all(struct fc_oci_session *s, const struct fc_oci_made *made, const char *tag,
                     const struct fc_oci_push_options *o, struct fc_oci_push_result *result, struct fc_error *err)
 {
-    struct fc_oci_upload config = {.size = made->config.len, .fd = -1, .data = made->config.data};
+    struct fc_oci_upload config = {.size = made->config.len, .fd = -1, .data = made->config.data, .from = o->from};
     int r = 0;
 
     for (size_t i = 0; i < made->n_layers && r == 0; i++)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/sum.h"
 #include "oci/image.h"
 
@@ -79,13 +80,15 @@ static void note_seen(struct search *s, const char *text)
 static int take_best(struct search *s, const struct fc_oci_descriptor *d, const char *index, unsigned match,
                      struct fc_error *err)
 {
-    if (s->best_digest && strcmp(s->best_digest, d->digest) == 0)
+    bool first = s->best_digest == NULL;
+
+    if (!first && strcmp(s->best_digest, d->digest) == 0)
         return 0;
-    if (match < s->best_match)
+    if (!first && match <= s->best_match) {
+        s->rival = s->rival || match == s->best_match;
         return 0;
-    s->rival = match == s->best_match;
-    if (s->rival)
-        return 0;
+    }
+    s->rival = false;
     free(s->best_digest);
     free(s->best_index);
     free(s->best_type);
@@ -156,10 +159,10 @@ static int look_through(struct search *s, const struct fc_oci_document *index, c
             continue;
         if (d->platform.arch[0])
             match = fc_oci_platform_match(&s->want, &d->platform);
-        if (match > 0)
-            r = take_best(s, d, digest, match, err);
-        else
+        if (match == 0)
             note_seen(s, fc_oci_platform_format(&d->platform, text));
+        if (match > 0 || !s->choice->platform)
+            r = take_best(s, d, digest, match, err);
     }
     return r;
 }
@@ -185,7 +188,7 @@ static int choose(struct search *s, const struct fc_oci_document *root, const ch
 
     if (r < 0)
         return r;
-    if (!s->best_digest)
+    if (!s->best_digest || (s->best_match == 0 && s->rival))
         return nothing_found(s, err);
     if (s->rival && s->choice->tag)
         return fc_fail(err, ENOTUNIQ, "%s: \"%s\" names several images; give one's digest: @%s", s->source->label,
@@ -231,8 +234,13 @@ static int check_platform(const char *label, const struct fc_oci_choice *choice,
 {
     char wanted[72], there[72];
 
-    if (!choice->platform || !have->arch[0] || fc_oci_platform_match(want, have) > 0)
+    if (!have->arch[0] || fc_oci_platform_match(want, have) > 0)
         return 0;
+    if (!choice->platform) { /* the only one there is: most likely meant, for a guest of that kind */
+        fc_log(FC_LOG_WARN, "%s is for %s, this machine is %s", label, fc_oci_platform_format(have, there),
+               fc_oci_platform_format(want, wanted));
+        return 0;
+    }
     return fc_fail(err, ENOENT, "%s: there is no image for %s; there is: %s", label,
                    fc_oci_platform_format(want, wanted), fc_oci_platform_format(have, there));
 }

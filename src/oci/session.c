@@ -22,7 +22,7 @@ static int find_scheme(struct fc_oci_session *s, struct fc_error *err)
 {
     struct fc_http_response response __attribute__((cleanup(fc_http_response_release_auto))) = {0};
     fc_auto(fc_free) char *url = NULL;
-    struct fc_http_request request = {.no_redirects = true};
+    struct fc_http_request request = {.no_redirects = true, .attempts = 1};
 
     if (!fc_fetcher_trusts_plain(s->f, s->base) || fc_fetcher_offline(s->f))
         return 0;
