@@ -82,7 +82,7 @@ static int read_rows(struct fc_check *c, struct fc_error *err)
     if (n == 0)
         return fc_fail(
             err, EBADMSG,
-            "%s/workspace.db is damaged and no row of it can be read: put a copy of it in its place, or make "
+            "%s/workspace.db: no row of a workspace can be read from it: put a copy of it in its place, or make "
             "a new workspace (the contents of edits are still in data/0)",
             c->e->dir);
     fc_findings_add(c->found, &(struct fc_finding){.code = "database", .table = "workspace.db"}, FC_NO_REPAIR,

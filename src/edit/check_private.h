@@ -12,8 +12,9 @@ struct fc_check {
     struct fc_check_options options;
     struct fc_findings *found;
     struct fc_rows rows;
-    bool rebuild; /* the database itself is damaged: a new one must be written */
-    bool no_data; /* the data file is missing */
+    bool rebuild;  /* the database itself is damaged: a new one must be written */
+    bool swapping; /* a new database is taking the old one's place */
+    bool no_data;  /* the data file is missing */
 };
 
 /** A value of a row. */

@@ -35,7 +35,9 @@ static uint32_t take_u32(struct fc_check *c, const struct fc_finding *head, cons
     uint32_t low = cell->type == CHECK_INT ? (uint32_t)cell->i : 0;
     char repair[80];
 
-    snprintf(repair, sizeof(repair), "stores %u, as which it is shown", low);
+    /* What the kernel calls no owner becomes nobody's. */
+    low = low == UINT32_MAX ? 65534 : low;
+    snprintf(repair, sizeof(repair), "makes it %u", low);
     return (uint32_t)take_number(c, head, cell, &(struct field){name, 0, UINT32_MAX, low, repair});
 }
 

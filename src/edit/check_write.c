@@ -76,6 +76,18 @@ static int back_up(const char *path, char **ret, struct fc_error *err)
     return 0;
 }
 
+/* Nothing was changed after all. */
+static void remove_backup(const char *name)
+{
+    fc_auto(fc_free) char *log_name = NULL;
+
+    unlink(name);
+    if (asprintf(&log_name, "%s-wal", name) < 0)
+        log_name = NULL;
+    else
+        unlink(log_name);
+}
+
 static int copy_data(struct fc_check *c, struct fc_error *err)
 {
     const struct fc_rows *r = &c->rows;
@@ -125,7 +137,36 @@ static int sync_file(const char *path, struct fc_error *err)
     return fd < 0 || fsync(fd) < 0 ? fc_fail_errno(err, errno, "cannot sync %s", path) : 0;
 }
 
-/* A stranger's log beside a new database would be taken for its own: it goes first. Backup has it. */
+/*
+ * Put what the log holds into the damaged database itself, as far as it is whole: then the log may go before the new one
+ * takes this one's place, and should we be stopped between the two, nothing is lost and the next repair begins here.
+ */
+static int fold_damaged(const char *path, struct fc_error *err)
+{
+    fc_auto(fc_atomic_release) struct fc_atomic file = {.fd = -1};
+    fc_auto(fc_free) char *log = NULL;
+    struct check_image image = {0};
+    struct stat st;
+    int r;
+
+    if (asprintf(&log, "%s-wal", path) < 0) {
+        log = NULL;
+        return no_memory(err);
+    }
+    if (lstat(log, &st) < 0 || st.st_size == 0)
+        return 0;
+    r = check_image_load(path, &image, err);
+    if (r == 0)
+        r = fc_atomic_begin(&file, path, err);
+    if (r == 0 && (r = fc_write_full(file.fd, image.bytes.data, image.bytes.len)) < 0)
+        fc_fail_errno(err, -r, "cannot write %s", file.temp);
+    if (r == 0)
+        r = fc_atomic_commit(&file, true, err);
+    fc_buf_release(&image.bytes);
+    return r;
+}
+
+/* A stranger's log beside a new database would be taken for its own: it goes first. */
 static int swap_in(const char *temp, const char *path, struct fc_error *err)
 {
     static const char *const ends[] = {"-wal", "-shm", "-journal"};
@@ -167,7 +208,11 @@ static int rebuild(struct fc_check *c, const char *path, struct fc_error *err)
     if (r == 0)
         r = sync_file(temp, err);
     if (r == 0)
+        r = fold_damaged(path, err);
+    if (r == 0) {
+        c->swapping = true;
         r = swap_in(temp, path, err);
+    }
     if (r < 0)
         unlink(temp);
     return r == 0 && (r = fc_sync_dir(c->e->dir)) < 0 ? fc_fail_errno(err, -r, "cannot sync %s", c->e->dir) : r;
@@ -231,5 +276,7 @@ int fc_check_write(struct fc_check *c, char **ret_backup, struct fc_error *err)
         r = c->rebuild ? rebuild(c, path, err) : in_place(c, path, err);
     if (r == 0)
         *ret_backup = fc_steal(&backup);
+    else if (backup && !c->swapping)
+        remove_backup(backup);
     return r;
 }
