@@ -26,8 +26,9 @@ static int add(struct fc_transfer *t, const char *name, const char *value)
 static const char *validator(const struct fc_blob *b)
 {
     const struct fc_note *from = &b->part.from;
+    char key[FC_KEY_TEXT];
 
-    if (!from->url || strcmp(from->url, b->transfer.urls[b->transfer.at_url]) != 0)
+    if (!from->url || fc_layout_key(b->transfer.urls[b->transfer.at_url], key) < 0 || strcmp(from->url, key) != 0)
         return NULL;
     if (from->etag && from->etag[0] == '"')
         return from->etag;

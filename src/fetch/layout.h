@@ -29,7 +29,8 @@ int fc_layout_open(struct fc_fetcher *f, const struct fc_digest *digest, bool ch
 struct fc_note {
     bool have_digest;
     struct fc_digest digest;
-    char *etag, *modified, *url; /**< may be NULL */
+    char *etag, *modified; /**< may be NULL, as may */
+    char *url;             /**< the key of the URL: in itself it may hold secrets */
 };
 /** Read the note in @folder called @key. What is none is no note. */
 void fc_note_read(const struct fc_fetcher *f, const char *folder, const char *key, struct fc_note *ret);

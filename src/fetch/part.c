@@ -178,12 +178,13 @@ static char *value_of(const struct fc_buf *headers, const char *name)
 void fc_part_note(struct fc_blob *b, const struct fc_buf *headers, const char *url)
 {
     struct fc_note *from = &b->part.from;
-    char name[FC_KEY_TEXT + 8];
+    char name[FC_KEY_TEXT + 8], key[FC_KEY_TEXT];
 
     fc_note_release(from);
     from->etag = value_of(headers, "ETag");
     from->modified = value_of(headers, "Last-Modified");
-    from->url = strdup(url);
+    if (fc_layout_key(url, key) == 0)
+        from->url = strdup(key);
     from_name(&b->part, name);
     (void)fc_note_write(b->f, ".parts", name, from);
 }

@@ -58,7 +58,7 @@ static void open_fetcher(const struct fc_fetch_options *options)
     struct fc_fetch_options o = options ? *options : (struct fc_fetch_options){0};
 
     o.cache = cache_dir;
-    o.retry_ms = 20;
+    o.retry_ms = 5;
     fc_fetcher_free(fetcher);
     fetcher = NULL;
     assert_int_equal(fc_fetcher_new(&o, &fetcher, &err), 0);
