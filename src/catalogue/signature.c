@@ -180,6 +180,22 @@ static int by_gpgv(const struct fc_keyrings *keys, const char *signature, const 
     return r;
 }
 
+const char *fc_catalogue_verifier(void)
+{
+    static const char *const names[] = {"sqv", "gpgv"};
+
+    for (size_t i = 0; i < FC_LENGTH(names); i++) {
+        const char *argv[] = {names[i], "--version", NULL};
+        struct fc_buf said = {0};
+        int r = fc_child_run(argv, &said, NULL);
+
+        fc_buf_release(&said);
+        if (r == 0)
+            return names[i];
+    }
+    return NULL;
+}
+
 int fc_signature_check(const struct fc_keyrings *keys, const char *signature, const char *data, const char *label,
                        char **ret_signer, struct fc_error *err)
 {

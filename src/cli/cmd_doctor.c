@@ -12,8 +12,10 @@
 
 #include "base/child.h"
 #include "base/io.h"
+#include "catalogue/catalogue.h"
 #include "cli/commands.h"
 #include "cli/json.h"
+#include "fetch/fetch.h"
 #include "layer/layer.h"
 
 enum verdict { OK, WARN, FAIL };
@@ -216,6 +218,18 @@ static void check_mount(struct report *p)
     fc_remove_all(AT_FDCWD, dir);
 }
 
+/* What layers by URL and by name need. */
+static void check_downloads(struct report *p)
+{
+    const char *library = fc_fetch_library(), *verifier = fc_catalogue_verifier();
+
+    say(p, library ? OK : WARN, "downloads", library ? library : "libcurl is not installed",
+        library ? NULL : "Debian and Ubuntu: apt-get install libcurl4");
+    say(p, verifier ? OK : WARN, "signatures of distributions",
+        verifier ? verifier : "neither sqv nor gpgv is installed: they are not checked",
+        verifier ? NULL : "Debian and Ubuntu: apt-get install sqv");
+}
+
 static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
     struct report p = {.cli = cli, .list = cli->json ? json_array() : NULL};
@@ -227,6 +241,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     device = check_device(&p);
     helper = check_helper(&p);
     check_allow_other(&p);
+    check_downloads(&p);
     fflush(stdout);
     if (cache && device && helper)
         check_mount(&p);

@@ -30,7 +30,8 @@
     X(url)                                                                                                             \
     X(url_cleanup)                                                                                                     \
     X(url_get)                                                                                                         \
-    X(url_set)
+    X(url_set)                                                                                                         \
+    X(version)
 
 /* The macros of curl.h around some of them would get in the way. */
 #undef curl_easy_setopt
@@ -69,6 +70,7 @@ const struct fc_curl *fc_curl(void);
 #define curl_url_cleanup fc_curl()->url_cleanup
 #define curl_url_get fc_curl()->url_get
 #define curl_url_set fc_curl()->url_set
+#define curl_version fc_curl()->version
 #endif
 
 #endif

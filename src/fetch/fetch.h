@@ -70,7 +70,7 @@ int fc_http_header(const struct fc_http_response *r, const char *name, size_t nt
  * Ask and wait for the whole answer.
  *
  * Any status is an answer: 0 is returned for 404 and 401 just as well. Tried again, as the fetcher's options say: broken
- * connections and time-outs, 408, 425, 429, 500, 502, 503, 504; Retry-After is obeyed up to a minute, longer ones are the
+ * connections and time-outs, 408, 425, 429, 500, 502, 503, 504 (of methods that are not to be repeated only 429 and 503); Retry-After is obeyed up to a minute, longer ones are the
  * answer. Redirects are followed, at most ten, from https never to http. Returns 0 and fills *ret; -ECANCELED; -ENETDOWN
  * offline; -EFBIG; -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH (no such host), -EPROTO, -EKEYREJECTED (certificate) or another
  * errno with words. Any thread but the fetcher's own.
@@ -165,6 +165,8 @@ void fc_fetch_free(struct fc_fetch *t);
 int fc_fetch_document(struct fc_fetcher *f, const struct fc_fetch_want *want, size_t max, struct fc_buf *ret,
                       struct fc_fetch_info *ret_info, struct fc_error *err);
 
+/** What makes downloads, with its version, for `doctor`; NULL: it is not installed. */
+const char *fc_fetch_library(void);
 /** Whether the fetcher is offline. */
 bool fc_fetcher_offline(const struct fc_fetcher *f);
 /** Whether fc_fetcher_cancel() was called. */

@@ -109,6 +109,8 @@ int fc_fetcher_new(const struct fc_fetch_options *options, struct fc_fetcher **r
     return 0;
 }
 
+const char *fc_fetch_library(void) { return fc_curl() ? curl_version() : NULL; }
+
 void fc_fetcher_wake(struct fc_fetcher *f) { (void)eventfd_write(f->event, 1); }
 
 void fc_fetcher_cancel(struct fc_fetcher *f)

@@ -71,12 +71,23 @@ bool fc_transfer_is_redirect(const struct fc_transfer *t)
     return is;
 }
 
+/* Whether sending it twice is as good as once. */
+static bool may_repeat(const struct fc_transfer *t)
+{
+    const char *m = t->request->method ? t->request->method : "GET";
+
+    return t->request->repeat || strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0 || strcmp(m, "PUT") == 0;
+}
+
 bool fc_transfer_wants_again(const struct fc_transfer *t, curl_off_t *ret_after)
 {
     static const int again[] = {408, 425, 429, 500, 502, 503, 504};
 
     *ret_after = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, ret_after);
+    /* These two refuse; after the others something may have been done. */
+    if (t->status != 429 && t->status != 503 && !may_repeat(t))
+        return false;
     for (size_t i = 0; i < FC_LENGTH(again); i++)
         if (t->status == again[i])
             return t->attempt < t->f->attempts && *ret_after <= 60;
@@ -375,13 +386,6 @@ static int conclude(struct fc_transfer *t, double *ret_pause)
     if (r == -EAGAIN)
         return 1;
     return r;
-}
-
-static bool may_repeat(const struct fc_transfer *t)
-{
-    const char *m = t->request->method ? t->request->method : "GET";
-
-    return t->request->repeat || strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0 || strcmp(m, "PUT") == 0;
 }
 
 static int failed(struct fc_transfer *t, CURLcode code, double *ret_pause)

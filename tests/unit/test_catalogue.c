@@ -195,6 +195,7 @@ static void test_resolvers(void **state)
         for (size_t i = 0; i < FC_LENGTH(cases); i++) {
             struct fc_fetch_want want;
             fc_auto(fc_fetch_free) struct fc_fetch *t = NULL;
+            fc_auto(fc_free) char *path = NULL;
             struct fc_fetch_info info;
             FILE *p;
 
@@ -207,7 +208,8 @@ static void test_resolvers(void **state)
                 fail_msg("%s: %s", cases[i].name, err.msg);
             fc_fetch_info(t, &info);
             assert_true(info.cached || round == 0);
-            snprintf(command, sizeof(command), "tar -xOf %s etc/made", fc_fetch_blob_path(fetcher, &info.digest));
+            path = fc_fetch_blob_path(fetcher, &info.digest);
+            snprintf(command, sizeof(command), "tar -xOf %s etc/made", path);
             p = popen(command, "r");
             assert_non_null(p);
             assert_non_null(fgets(wrote, sizeof(wrote), p));

@@ -99,7 +99,7 @@ static void test_bodies(void **state)
     free(data);
 }
 
-/* What is sent again, and what not: a POST that reached a server may have done its work. */
+/* What is sent again, and what not. */
 static void test_again(void **state)
 {
     (void)state;
@@ -109,6 +109,18 @@ static void test_again(void **state)
                      0);
     assert_int_equal(response.status, 201);
     assert_int_equal(requests("\"PUT\""), 3);
+    /* A POST that reached a server may have done its work; one that was sent away has not. */
+    assert_int_equal(ask(&(struct fc_http_request){.url = url_of("a"), .method = "POST", .body = "x", .body_size = 1}),
+                     0);
+    behave("a", "{\"status\": 502}");
+    assert_int_equal(ask(&(struct fc_http_request){.url = url_of("a"), .method = "POST", .body = "x", .body_size = 1}),
+                     0);
+    assert_int_equal(response.status, 502);
+    assert_int_equal(requests("\"POST\""), 2);
+    behave("a", "{\"status\": 429, \"times\": 1}");
+    assert_int_equal(ask(&(struct fc_http_request){.url = url_of("a"), .method = "POST", .body = "x", .body_size = 1}),
+                     0);
+    assert_int_equal(response.status, 201);
     behave("a", "{\"cut\": 2, \"times\": 1}");
     assert_int_equal(ask(&(struct fc_http_request){.url = url_of("a")}), 0);
     assert_string_equal(response.body.data, "hello");
