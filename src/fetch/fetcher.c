@@ -340,6 +340,7 @@ static int start_thread(struct fc_fetcher *f)
 
 int fc_transfer_submit(struct fc_transfer *t, struct fc_error *err)
 {
+    struct fc_transfer **at;
     struct fc_fetcher *f = t->f;
     int r = fc_rules_apply(f, t->request->url, t->request->no_rules, &t->urls, &t->n_urls);
 
@@ -351,8 +352,10 @@ int fc_transfer_submit(struct fc_transfer *t, struct fc_error *err)
     if (r == 0) {
         t->state = FC_TRANSFER_WAITING;
         t->abort = false;
-        t->next = f->transfers;
-        f->transfers = t;
+        for (at = &f->transfers; *at; at = &(*at)->next)
+            ;
+        *at = t;
+        t->next = NULL;
     }
     pthread_mutex_unlock(&f->lock);
     if (r < 0)

@@ -79,7 +79,7 @@ static int key_of(const struct fc_fetch_want *w, char ret[FC_KEY_TEXT], struct f
 /* Find the blob of @key that is under way, or make one that is busy. Sets *ret_new. */
 static struct fc_blob *blob_of(struct fc_fetcher *f, const struct fc_fetch_want *w, const char *key, bool *ret_new)
 {
-    struct fc_blob *made = calloc(1, sizeof(*made)), *b;
+    struct fc_blob *made = calloc(1, sizeof(*made)), *b, **at;
 
     if (made && copy_want(made, w) < 0) {
         free_blob(made);
@@ -95,9 +95,9 @@ static struct fc_blob *blob_of(struct fc_fetcher *f, const struct fc_fetch_want 
         memcpy(made->key, key, FC_KEY_TEXT);
         made->f = f;
         made->busy = true;
-        made->next = f->blobs;
-        f->blobs = made;
-        b = fc_steal(&made);
+        for (at = &f->blobs; *at; at = &(*at)->next)
+            ;
+        *at = b = fc_steal(&made);
     }
     if (b)
         b->refs++;
