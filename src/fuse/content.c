@@ -42,7 +42,7 @@ void fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size
         atomic_fetch_add(&m->mapped_writing, 1);
         atomic_fetch_add(&m->mapped_writes, 1);
     }
-    if (fuse_kill_asked())
+    if (fuse_request_kills())
         fuse_kill_priv(req, ino);
     n = fc_live_write(m->live, ino, data, size, (uint64_t)offset, false);
     if (fi->writepage)

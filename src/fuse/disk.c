@@ -13,28 +13,6 @@
 #include "base/log.h"
 #include "fuse/disk_session.h"
 
-/*
- * The kernel reads 128 KiB ahead in a mount of FUSE, whatever INIT says. Larger requests take a fifth less CPU time in
- * all, but only root may ask for them. (Splicing from the packs instead of reading them was tried: no faster.)
- */
-void disk_read_ahead(struct fc_disk *d)
-{
-    char path[80], text[16];
-    dev_t dev;
-    int fd;
-
-    if (geteuid() != 0 || atomic_exchange(&d->read_ahead, true) || !fuse_device(d->service.mountpoint, &dev))
-        return;
-    snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(dev), minor(dev));
-    snprintf(text, sizeof(text), "%u", FUSE_IO_MAX >> 10);
-    fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    if (write(fd, text, strlen(text)) < 0)
-        fc_log(FC_LOG_DEBUG, "%s: %s", path, strerror(errno));
-    close(fd);
-}
-
 static int open_service(struct fc_disk *d, struct fc_error *err)
 {
     const struct fc_disk_options *o = &d->options;
@@ -52,6 +30,7 @@ static int open_service(struct fc_disk *d, struct fc_error *err)
              o->allow_other || geteuid() == 0 ? ",allow_other" : "");
     so.text = text;
     disk_operations(&operations);
+    d->service.slow = true; /* planning takes its time */
     return fuse_service_open(&d->service, &so, err);
 }
 

@@ -133,7 +133,7 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         reply_failure(req, r, &err);
         return;
     }
-    disk_read_ahead(d);
+    fuse_service_read_ahead(&d->service);
     fi->fh = (uintptr_t)node;
     fi->keep_cache = 1;
     if (fuse_reply_open(req, fi) < 0)

@@ -48,7 +48,6 @@ struct fc_disk {
     char *path;
     uint32_t uid, gid;
     struct timespec began;
-    atomic_bool read_ahead; /* it was asked for */
 
     pthread_mutex_t planning;
     pthread_mutex_t lock;
@@ -81,11 +80,6 @@ int disk_keeper_start(struct fc_disk *d, struct fc_error *err);
 void disk_keeper_stop(struct fc_disk *d);
 /** Free all nodes. */
 void disk_nodes_release(struct fc_disk *d);
-
-/* disk.c */
-
-/** Let the kernel read further ahead, where we may. After INIT, which sets what is changed here. */
-void disk_read_ahead(struct fc_disk *d);
 
 /* disk_ops.c */
 

@@ -15,7 +15,7 @@ struct fc_mount_options {
     bool read_only, allow_other;
     bool own_as_set; /**< new files belong to @own_uid:@own_gid; else 0:0 for an ordinary user, the caller for root */
     uint32_t own_uid, own_gid;
-    int threads;       /**< 0: min(4, CPUs) */
+    int threads;       /**< 0: as many as CPUs, but 4 to 8 */
     bool classic_open; /**< answer OPEN and CREATE instead of no-open mode */
     bool debug;        /**< libfuse's debug output */
 };

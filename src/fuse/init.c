@@ -51,6 +51,7 @@ void fuse_op_init(void *userdata, struct fuse_conn_info *conn)
 void fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     (void)ino;
+    fuse_service_read_ahead(&fuse_mount_of(req)->service);
     if (!fuse_mount_of(req)->classic_open) {
         fuse_reply_err(req, ENOSYS);
         return;

@@ -2,8 +2,7 @@
 /* HANDLE_KILLPRIV_V2: clear set-id bits for the kernel, so that it need not look at them before each write. */
 #include <errno.h>
 #include <linux/fuse.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -14,60 +13,8 @@
  * Without it the kernel sends GETXATTR (of security.capability) before every WRITE, and GETATTR before every chown(2).
  * With it the kernel asks once per file, and marks the WRITE or SETATTR of those who may not keep the bits. libfuse
  * passes these marks on in no version up to 3.18, and up to 3.16 it cannot agree to the capability, either. So the marks
- * are read from the request itself before libfuse gets it, and the capability is put into the answer to INIT. Both have
- * their fixed place in the kernel's protocol.
+ * are read from the request itself (peek.c), and the capability is put into the answer to INIT.
  */
-
-/* The request that this thread answers: INIT offers it, WRITE or SETATTR has the mark. */
-static _Thread_local bool offered, marked;
-
-static bool setattr_marked(const char *body, size_t size)
-{
-    struct fuse_setattr_in in;
-
-    if (size < sizeof(in))
-        return false;
-    memcpy(&in, body, sizeof(in));
-    return in.valid & FATTR_KILL_SUIDGID;
-}
-
-static bool write_marked(const char *body, size_t size)
-{
-    struct fuse_write_in in;
-
-    if (size < sizeof(in))
-        return false;
-    memcpy(&in, body, sizeof(in));
-    return in.write_flags & FUSE_WRITE_KILL_SUIDGID;
-}
-
-static bool init_offers(const char *body, size_t size)
-{
-    struct fuse_init_in in = {0};
-
-    memcpy(&in, body, size < sizeof(in) ? size : sizeof(in)); /* old kernels send less */
-    return in.flags & FUSE_HANDLE_KILLPRIV_V2;
-}
-
-void fuse_kill_peek(const struct fuse_buf *buf)
-{
-    struct fuse_in_header head;
-    const char *body = (const char *)buf->mem + sizeof(head);
-    size_t size = buf->size - sizeof(head);
-
-    offered = marked = false;
-    if ((buf->flags & FUSE_BUF_IS_FD) || buf->size < sizeof(head))
-        return;
-    memcpy(&head, buf->mem, sizeof(head));
-    if (head.opcode == FUSE_WRITE)
-        marked = write_marked(body, size);
-    else if (head.opcode == FUSE_SETATTR)
-        marked = setattr_marked(body, size);
-    else if (head.opcode == FUSE_INIT)
-        offered = init_offers(body, size);
-}
-
-bool fuse_kill_asked(void) { return marked; }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 13) && !defined(FUSE_CAP_HANDLE_KILLPRIV_V2)
 
@@ -82,13 +29,12 @@ static ssize_t agree(int fd, struct iovec *iov, int n, void *userdata)
 {
     struct fc_mount *m = userdata;
 
-    if (offered && n == 2 && iov[0].iov_len == sizeof(struct fuse_out_header) &&
+    if (fuse_request_offers() && n == 2 && iov[0].iov_len == sizeof(struct fuse_out_header) &&
         iov[1].iov_len >= offsetof(struct fuse_init_out, max_background)) {
         struct fuse_init_out *out = iov[1].iov_base;
 
         out->flags |= FUSE_HANDLE_KILLPRIV_V2;
         m->kill_priv = true;
-        offered = false;
     }
     return writev(fd, iov, n);
 }
@@ -172,7 +118,7 @@ void fuse_kill_priv(fuse_req_t req, fuse_ino_t ino) { clear_bits(req, ino, false
  */
 void fuse_kill_setattr(fuse_req_t req, fuse_ino_t ino, int to_set)
 {
-    if (marked || (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)))
+    if (fuse_request_kills() || (to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)))
         clear_bits(req, ino, false);
     else if (to_set == 0)
         clear_bits(req, ino, true);

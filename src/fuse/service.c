@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -30,7 +31,8 @@ static int default_threads(void)
 {
     long n = sysconf(_SC_NPROCESSORS_ONLN);
 
-    return n < 1 ? 1 : n > 4 ? 4 : (int)n;
+    /* One leads, the others wait for the disk. */
+    return n < 4 ? 4 : n > 8 ? 8 : (int)n;
 }
 
 static int new_session(struct fuse_service *s, const struct fuse_service_options *o, struct fc_error *err)
@@ -67,12 +69,35 @@ int fuse_service_open(struct fuse_service *s, const struct fuse_service_options 
 {
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->leading, NULL);
     pthread_cond_init(&s->began, NULL);
     s->n_threads = options->threads > 0 ? options->threads : default_threads();
     s->mountpoint = realpath(options->mountpoint, NULL);
     if (s->stop_fd < 0 || !s->mountpoint)
         return fc_fail_errno(err, errno, "cannot mount on %s", options->mountpoint);
     return mount_session(s, options, err);
+}
+
+/*
+ * The kernel reads 128 KiB ahead in a mount of FUSE, whatever INIT says. Larger requests take a fifth less CPU time in
+ * all, but only root may ask for them. (Splicing from the packs instead of reading them was tried: no faster.)
+ */
+void fuse_service_read_ahead(struct fuse_service *s)
+{
+    char path[80], text[16];
+    dev_t dev;
+    int fd;
+
+    if (geteuid() != 0 || atomic_exchange(&s->read_ahead, true) || !fuse_device(s->mountpoint, &dev))
+        return;
+    snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(dev), minor(dev));
+    snprintf(text, sizeof(text), "%u", FUSE_IO_MAX >> 10);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (write(fd, text, strlen(text)) < 0)
+        fc_log(FC_LOG_DEBUG, "%s: %s", path, strerror(errno));
+    close(fd);
 }
 
 void fuse_service_inited(struct fuse_service *s)
@@ -118,6 +143,7 @@ void fuse_service_release(struct fuse_service *s)
         close(s->stop_fd);
     pthread_cond_destroy(&s->began);
     pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->leading);
     free(s->mountpoint);
     *s = (struct fuse_service){0};
 }

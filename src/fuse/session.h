@@ -53,10 +53,13 @@ struct fuse_service {
     struct fuse_worker *workers; /* NULL: not started */
     const struct fc_mount *mark; /* see fuse_notifier_mark(); may be NULL */
     int stop_fd;                 /* eventfd: written when the session has ended */
+    pthread_mutex_t leading;     /* held by the thread that reads requests */
+    bool slow;                   /* any request may wait: no thread answers one while it leads */
     pthread_mutex_t lock;
     pthread_cond_t began; /* INIT was answered, or the session ended */
     bool inited;
-    atomic_bool ended; /* no request comes any more */
+    atomic_bool ended;      /* no request comes any more */
+    atomic_bool read_ahead; /* it was asked for */
 };
 
 struct fc_mount {
@@ -84,12 +87,19 @@ void fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
 void fuse_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 
+/* peek.c: what libfuse does not tell of the request that this thread is answering */
+
+/** Look at a request that is about to be given to libfuse. The other functions answer for it, in the same thread. */
+void fuse_request_peek(const struct fuse_buf *buf);
+/** Whether its caller may not keep set-id bits of the file that it changes. */
+bool fuse_request_kills(void);
+/** Whether it is an INIT that offers HANDLE_KILLPRIV_V2. */
+bool fuse_request_offers(void);
+/** Whether answering it may wait for a disk, or take long. */
+bool fuse_request_may_wait(void);
+
 /* killpriv.c: set-id bits */
 
-/** Look at a request that this thread is about to give to libfuse. */
-void fuse_kill_peek(const struct fuse_buf *buf);
-/** Whether it says that its caller may not keep set-id bits of the file that it changes. */
-bool fuse_kill_asked(void);
 /** Before INIT: offer the kernel to clear set-id bits for it. Sets m->kill_priv when they agree. -ENOMEM. */
 int fuse_kill_enable(struct fc_mount *m, struct fc_error *err);
 /** Clear what the caller may not keep, if clearing is ours to do. Before the change itself, as on other file systems. */
@@ -158,7 +168,7 @@ void fuse_notifier_mark(const struct fc_mount *m);
 /** What a session is to be. */
 struct fuse_service_options {
     const char *mountpoint;
-    int threads;      /* 0: min(4, CPUs) */
+    int threads;      /* 0: as many as CPUs, but 4 to 8 */
     const char *text; /* mount options, behind fsname= and subtype= */
     bool allow_other; /* for the words of a failure; it is in @text too */
     bool debug;
@@ -169,6 +179,8 @@ struct fuse_service_options {
 int fuse_service_open(struct fuse_service *s, const struct fuse_service_options *options, struct fc_error *err);
 /** INIT was answered: requests have their final size. */
 void fuse_service_inited(struct fuse_service *s);
+/** After INIT: have the kernel read far ahead, if we may; once. */
+void fuse_service_read_ahead(struct fuse_service *s);
 /** Unmount, if it is mounted still, and let go of the kernel. The threads have ended. */
 void fuse_service_close(struct fuse_service *s);
 /** Free the rest. All zero is allowed. */
