@@ -16,13 +16,17 @@
 #include "layer/layer.h"
 #include "workspace/workspace.h"
 
-enum { OPT_OWN_AS = CLI_LONG_ONLY, OPT_OPEN, OPT_DISK_FREE, OPT_DISK_SIZE };
+enum { OPT_OWN_AS = CLI_LONG_ONLY, OPT_ME_AS, OPT_OPEN, OPT_DISK_FREE, OPT_DISK_SIZE };
 
 static const struct cli_option options[] = {
     {'f', 'f', "foreground", NULL, "stay in the foreground until it is unmounted or interrupted", 0},
     {'o', 'o', "options", "OPTION,...", "ro; allow_other (other users may look, too)", 0},
     {'l', 'l', "layer", "LAYER", "mount these layers read-only, with no workspace; may be repeated", CLI_WORD_FILE},
     {OPT_OWN_AS, 0, "own-as", "UID:GID", "owner of new files (default 0:0; as root: who makes them)", 0},
+    {OPT_ME_AS, 0, "me-as", "UID:GID",
+     "show what belongs to UID:GID as yours, and record what is yours as UID:GID: for programs that insist on owning "
+     "their files",
+     0},
     {OPT_OPEN, 0, "open", NULL, "let the kernel announce opens and closes (slower; for programs that need it)", 0},
     {OPT_DISK_FREE, 0, "disk-free", "N[KMGT]", "room for the guest in the virtual disk (default none)", 0},
     {OPT_DISK_SIZE, 0, "disk-size", "auto|N[KMGT]", "size of the virtual disk (default auto, as for freeze)", 0},
@@ -84,7 +88,7 @@ static int take_disk(struct job *j, const struct cli_args *args, struct fc_error
 
 static int take_options(struct job *j, const struct cli_args *args, struct fc_error *err)
 {
-    const char *own = cli_value(args, OPT_OWN_AS);
+    const char *own = cli_value(args, OPT_OWN_AS), *me = cli_value(args, OPT_ME_AS);
     int r = 0;
 
     j->foreground = cli_has(args, 'f');
@@ -95,6 +99,12 @@ static int take_options(struct job *j, const struct cli_args *args, struct fc_er
     if (r == 0 && own) {
         j->mount.own_as_set = true;
         r = cli_parse_full_owner("--own-as", own, &j->mount.own_uid, &j->mount.own_gid, err);
+    }
+    if (r == 0 && me) {
+        if (geteuid() == 0)
+            return cli_usage(err, "mount --me-as: is for ordinary users; root sees owners as they are");
+        j->mount.me_as_set = true;
+        r = cli_parse_full_owner("--me-as", me, &j->mount.me_uid, &j->mount.me_gid, err);
     }
     return r < 0 ? r : take_disk(j, args, err);
 }
@@ -294,6 +304,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 
 static const struct cli_example examples[] = {
     {"Mount, edit, unmount", "fccompose mount && echo web > rootfs/etc/hostname && fccompose umount"},
+    {"Install a program as yourself", "fccompose mount --me-as 0:0 && make install DESTDIR=$PWD/rootfs"},
     {"Look into tarballs", "fccompose mount -l base.tar.gz -l app.tar.zst look"},
     {0},
 };
@@ -313,7 +324,9 @@ const struct cli_command cmd_mount = {
         "fusermount3 unless run as root. Root mounts workspaces of its own, or under sudo of who calls it.\n\n"
         "For an ordinary user the mounting user may do everything in the mount, whatever owners and permissions say: "
         "they are data for the guest. What the kernel refuses there (device nodes, trusted attributes, ACLs, "
-        "capabilities) the commands mknod, xattr and their like do.",
+        "capabilities) the commands mknod, xattr and their like do. It also refuses to let cp -p and install set the "
+        "permissions of a file that is not the user's, and git distrusts such a folder: with --me-as 0:0 what belongs "
+        "to root in the tree is shown as the user's, and these work.",
     .examples = examples,
     .min_operands = 0,
     .max_operands = -1,

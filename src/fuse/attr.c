@@ -16,7 +16,7 @@ static void reply_attr(fuse_req_t req, int r, const struct fc_attr *attr)
         fuse_reply_err(req, -r);
         return;
     }
-    fuse_stat_of(attr, &st);
+    fuse_stat_of(fuse_mount_of(req), attr, &st);
     fuse_reply_attr(req, &st, FUSE_FOREVER);
 }
 
@@ -44,10 +44,11 @@ void fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set
         {FUSE_SET_ATTR_ATIME_NOW, FC_SET_ATIME_NOW},
         {FUSE_SET_ATTR_MTIME_NOW, FC_SET_MTIME_NOW},
     };
+    struct fc_mount *m = fuse_mount_of(req);
     struct fc_attr attr = {
         .mode = st->st_mode,
-        .uid = st->st_uid,
-        .gid = st->st_gid,
+        .uid = st->st_uid == m->me.shown_uid ? m->me.uid : st->st_uid,
+        .gid = st->st_gid == m->me.shown_gid ? m->me.gid : st->st_gid,
         .size = (uint64_t)st->st_size,
         .atime = st->st_atim,
         .mtime = st->st_mtim,
@@ -61,7 +62,7 @@ void fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set
     for (size_t i = 0; i < FC_LENGTH(bits); i++)
         if (to_set & bits[i].fuse)
             which |= bits[i].live;
-    r = fc_live_setattr(fuse_mount_of(req)->live, ino, &attr, which, &attr);
+    r = fc_live_setattr(m->live, ino, &attr, which, &attr);
     reply_attr(req, r, &attr);
 }
 
@@ -128,7 +129,16 @@ void fuse_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size) { reply_xatt
 
 void fuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
-    fuse_reply_err(req, -fc_live_setxattr(fuse_mount_of(req)->live, ino, name, value, size, flags));
+    struct fc_mount *m = fuse_mount_of(req);
+    int r = fc_live_setxattr(m->live, ino, name, value, size, flags);
+
+    /*
+     * An ACL sets permission bits. Where the kernel keeps no ACLs, in an ordinary user's mount, it takes one for any
+     * xattr and would go on to show the mode that it knew (Linux 6.18).
+     */
+    if (r == 0 && !m->root_view && strcmp(name, "system.posix_acl_access") == 0)
+        fuse_notifier_attr(m, ino);
+    fuse_reply_err(req, -r);
 }
 
 void fuse_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)

@@ -116,7 +116,7 @@ static int list_one(void *arg, const char *name, size_t len, uint64_t next, cons
 
     memcpy(l->name, name, len); /* libfuse wants a NUL; no name is longer than FC_NAME_MAX */
     l->name[len] = '\0';
-    fuse_entry_of(attr, &e);
+    fuse_entry_of(fuse_mount_of(l->req), attr, &e);
     if (is_dots(name, len))
         e.ino = 0;
     if (l->plus)

@@ -9,14 +9,14 @@
 
 struct fc_mount *fuse_mount_of(fuse_req_t req) { return fuse_req_userdata(req); }
 
-void fuse_stat_of(const struct fc_attr *attr, struct stat *ret)
+void fuse_stat_of(const struct fc_mount *m, const struct fc_attr *attr, struct stat *ret)
 {
     *ret = (struct stat){
         .st_ino = attr->ino,
         .st_mode = attr->mode,
         .st_nlink = attr->nlink,
-        .st_uid = attr->uid,
-        .st_gid = attr->gid,
+        .st_uid = attr->uid == m->me.uid ? m->me.shown_uid : attr->uid,
+        .st_gid = attr->gid == m->me.gid ? m->me.shown_gid : attr->gid,
         .st_rdev = makedev(attr->rdev_major, attr->rdev_minor),
         .st_size = (off_t)attr->size,
         .st_blksize = 4096,
@@ -27,10 +27,10 @@ void fuse_stat_of(const struct fc_attr *attr, struct stat *ret)
     };
 }
 
-void fuse_entry_of(const struct fc_attr *attr, struct fuse_entry_param *ret)
+void fuse_entry_of(const struct fc_mount *m, const struct fc_attr *attr, struct fuse_entry_param *ret)
 {
     *ret = (struct fuse_entry_param){.ino = attr->ino, .attr_timeout = FUSE_FOREVER, .entry_timeout = FUSE_FOREVER};
-    fuse_stat_of(attr, &ret->attr);
+    fuse_stat_of(m, attr, &ret->attr);
 }
 
 struct fc_cred fuse_cred_of(const struct fc_mount *m, fuse_req_t req)
@@ -40,22 +40,23 @@ struct fc_cred fuse_cred_of(const struct fc_mount *m, fuse_req_t req)
     if (m->own_as_set)
         return (struct fc_cred){.uid = m->own_uid, .gid = m->own_gid};
     if (!m->root_view)
-        return (struct fc_cred){.uid = 0, .gid = 0};
+        return (struct fc_cred){.uid = m->me.uid, .gid = m->me.gid};
     return (struct fc_cred){.uid = ctx->uid, .gid = ctx->gid};
 }
 
 /* Answer with an entry that fc_live_* referenced. When the kernel does not take it the reference is ours to drop. */
-static void reply_entry(fuse_req_t req, struct fc_live *live, int r, const struct fc_attr *attr)
+static void reply_entry(fuse_req_t req, int r, const struct fc_attr *attr)
 {
+    const struct fc_mount *m = fuse_mount_of(req);
     struct fuse_entry_param e;
 
     if (r < 0) {
         fuse_reply_err(req, -r);
         return;
     }
-    fuse_entry_of(attr, &e);
+    fuse_entry_of(m, attr, &e);
     if (fuse_reply_entry(req, &e) < 0)
-        fc_live_forget(live, attr->ino, 1);
+        fc_live_forget(m->live, attr->ino, 1);
 }
 
 void fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -68,7 +69,7 @@ void fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     if (r == -ENOENT)
         fuse_reply_entry(req, &nothing); /* inode 0: the kernel remembers that there is none */
     else
-        reply_entry(req, live, r, &attr);
+        reply_entry(req, r, &attr);
 }
 
 void fuse_op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
@@ -92,7 +93,7 @@ void fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
     int r = fc_live_mknod(m->live, parent, name, strlen(name), mode, fuse_req_ctx(req)->umask, major(rdev), minor(rdev),
                           &cred, &attr);
 
-    reply_entry(req, m->live, r, &attr);
+    reply_entry(req, r, &attr);
 }
 
 void fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -107,15 +108,14 @@ void fuse_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, cons
     struct fc_attr attr;
     int r = fc_live_symlink(m->live, parent, name, strlen(name), target, &cred, &attr);
 
-    reply_entry(req, m->live, r, &attr);
+    reply_entry(req, r, &attr);
 }
 
 void fuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
-    struct fc_live *live = fuse_mount_of(req)->live;
     struct fc_attr attr;
 
-    reply_entry(req, live, fc_live_link(live, ino, parent, name, strlen(name), &attr), &attr);
+    reply_entry(req, fc_live_link(fuse_mount_of(req)->live, ino, parent, name, strlen(name), &attr), &attr);
 }
 
 void fuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -148,7 +148,7 @@ void fuse_op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse
         return;
     }
     fi->keep_cache = 1;
-    fuse_entry_of(&attr, &e);
+    fuse_entry_of(m, &attr, &e);
     if (fuse_reply_create(req, &e, fi) < 0)
         fc_live_forget(m->live, attr.ino, 1);
 }

@@ -15,6 +15,12 @@ struct fc_mount_options {
     bool read_only, allow_other;
     bool own_as_set; /**< new files belong to @own_uid:@own_gid; else 0:0 for an ordinary user, the caller for root */
     uint32_t own_uid, own_gid;
+    /**
+     * @me_uid:@me_gid of the tree is shown as the calling process's own user and group, and what is given to these is
+     * recorded as @me_uid:@me_gid. New files belong to it, unless @own_as_set. Not for root.
+     */
+    bool me_as_set;
+    uint32_t me_uid, me_gid;
     int threads;       /**< 0: as many as CPUs, but 4 to 8 */
     bool classic_open; /**< answer OPEN and CREATE instead of no-open mode */
     bool debug;        /**< libfuse's debug output */

@@ -92,7 +92,7 @@ void fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
         return;
     }
     fi->keep_cache = 1;
-    fuse_entry_of(&attr, &e);
+    fuse_entry_of(m, &attr, &e);
     if (fuse_reply_create(req, &e, fi) < 0)
         fc_live_forget(m->live, attr.ino, 1);
 }

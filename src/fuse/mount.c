@@ -40,6 +40,8 @@ static int fill(struct fc_mount *m, const struct fc_mount_options *o, struct fc_
     m->own_uid = o->own_uid;
     m->own_gid = o->own_gid;
     m->classic_open = o->classic_open;
+    if (o->me_as_set)
+        m->me = (struct fuse_alias){o->me_uid, o->me_gid, geteuid(), getegid()};
     /* Below the mount to be, not in it. */
     m->host_fd = open(o->mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return m->host_fd < 0 ? fc_fail_errno(err, errno, "cannot mount on %s", o->mountpoint) : 0;

@@ -33,6 +33,8 @@ static void send_note(struct fc_mount *m, const struct fuse_note *note)
                strerror(-r));
 }
 
+void fuse_notifier_attr(struct fc_mount *m, uint64_t ino) { send_note(m, &(struct fuse_note){.ino = ino}); }
+
 static void *notifier_main(void *arg)
 {
     struct fc_mount *m = arg;

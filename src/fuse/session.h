@@ -3,8 +3,8 @@
  * What the files of fuse/ share: the session, the helpers of its request handlers, the queue of notifications.
  *
  * Locks: fuse/ holds none while it calls fc_live_*, libfuse or the kernel, but the mutexes of this header, each for a few
- * instructions. A thread that notifies the kernel may wait for a request of ours to be answered, so no thread that
- * answers requests ever waits for a notification.
+ * instructions. A thread that notifies the kernel of a name or of contents may wait for a request of ours to be answered,
+ * so no thread that answers requests ever waits for such a notification.
  */
 #ifndef FC_FUSE_SESSION_H
 #define FC_FUSE_SESSION_H
@@ -62,6 +62,11 @@ struct fuse_service {
     atomic_bool read_ahead; /* it was asked for */
 };
 
+/** Who of the tree the mounting user is: @uid:@gid is shown as @shown_uid:@shown_gid. All zero: 0:0, shown as it is. */
+struct fuse_alias {
+    uint32_t uid, gid, shown_uid, shown_gid;
+};
+
 struct fc_mount {
     struct fc_live *live;
     struct fuse_service service;
@@ -70,6 +75,7 @@ struct fc_mount {
     bool own_as_set, classic_open;
     bool kill_priv; /* HANDLE_KILLPRIV_V2 was agreed upon */
     uint32_t own_uid, own_gid;
+    struct fuse_alias me;
     struct fc_live_listener listener;
     struct fuse_notifier notifier;
     /* WRITEs of mapped pages: how many came so far, and how many are being answered. */
@@ -110,8 +116,8 @@ void fuse_kill_setattr(fuse_req_t req, fuse_ino_t ino, int to_set);
 /* entry.c: names and attributes */
 
 struct fc_mount *fuse_mount_of(fuse_req_t req);
-void fuse_stat_of(const struct fc_attr *attr, struct stat *ret);
-void fuse_entry_of(const struct fc_attr *attr, struct fuse_entry_param *ret);
+void fuse_stat_of(const struct fc_mount *m, const struct fc_attr *attr, struct stat *ret);
+void fuse_entry_of(const struct fc_mount *m, const struct fc_attr *attr, struct fuse_entry_param *ret);
 /** Who owns what the request creates. */
 struct fc_cred fuse_cred_of(const struct fc_mount *m, fuse_req_t req);
 void fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -160,6 +166,8 @@ int fuse_notifier_start(struct fc_mount *m, struct fc_error *err);
 void fuse_notifier_stop(struct fc_mount *m);
 /** Wait until the kernel knows of every change made so far by this thread. */
 void fuse_notifier_drain(struct fc_mount *m);
+/** Make the kernel ask for the attributes of @ino again. Waits for nothing, so it may be called while a request is answered. */
+void fuse_notifier_attr(struct fc_mount *m, uint64_t ino);
 /** This thread answers requests of @m from now on (NULL: no longer): the kernel knows what it changes. */
 void fuse_notifier_mark(const struct fc_mount *m);
 

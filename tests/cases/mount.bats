@@ -277,3 +277,23 @@ PY
     debugfs -R 'stat /new' user/out.ext4 2>/dev/null | grep -q capability
     [ "$(stat -c %U user/out.ext4)" = fctest ]
 }
+
+@test "with --me-as an ordinary user owns what is root's: cp -p, install and ACLs work, and are root's" {
+    cd "$WORK"
+    start_user
+    as_user 'mkdir -p other && cd other && mkdir layer && echo x >layer/file && chmod 640 layer/file && fccompose init -q --owner 0:0 dir:layer &&
+        fccompose mount -q --me-as 0:0 && cd rootfs && [ "$(stat -c %U:%G file)" = fctest:fctest ] && cp -p file copy &&
+        [ "$(stat -c %a copy)" = 640 ] && install -m 4755 file program && [ "$(stat -c %a program)" = 4755 ] &&
+        mkdir dir && chown 0:0 dir && [ "$(stat -c %U dir)" = fctest ] && chown 33:34 program && [ "$(stat -c %u:%g program)" = 33:34 ] &&
+        touch acl && stat -c %a acl >/dev/null && setfacl -m u::rwx,g::x,o::- acl && [ "$(stat -c %a acl)" = 710 ] &&
+        cd .. && fccompose umount && fccompose mount -q && stat -c "%n %u:%g" rootfs/* && fccompose umount' >shown.txt
+    diff <(grep rootfs/ shown.txt | grep -v unmounted) - <<'LIST'
+rootfs/acl 0:0
+rootfs/copy 0:0
+rootfs/dir 0:0
+rootfs/file 0:0
+rootfs/program 33:34
+LIST
+    run fccompose mount --me-as 0:0 elsewhere
+    [ "$status" -eq 2 ]
+}
