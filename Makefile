@@ -43,7 +43,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(sort $(wildcard examples/*
 .PHONY: all lib unit examples check lint format bench-freeze bench-live soak clean install uninstall
 all: $(B)/fccompose $(B)/libfccompose.a $(B)/libfccompose.so examples
 lib: $(B)/libfccompose.a
-unit: $(UNIT_TESTS)
+unit: $(UNIT_TESTS) $(B)/tests/same-calls
 examples: $(EXAMPLES)
 
 $(B)/obj/%.o: src/%.c
@@ -80,6 +80,16 @@ $(B)/tests/%.o: tests/unit/%.c
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The same system calls in two trees: knows nothing of the library.
+$(B)/tests/same-calls: $(patsubst tests/%.c,$(B)/tests/%.o,$(sort $(wildcard tests/calls/*.c)))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/calls/%.o: tests/calls/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(CFLAGS) -MMD -MP -c -o $@ $<
+
 # Examples see the public headers and the shared library alone.
 $(B)/examples/%: examples/%.c $(B)/libfccompose.so
 	@mkdir -p $(@D)
@@ -105,8 +115,8 @@ bench-freeze: $(B)/fccompose
 bench-live: $(B)/fccompose
 	B=$(B) tests/bench/live $(BENCH)
 
-# Random trees for hours (default 1): make soak HOURS=8, make soak SEED=17 for one of them again.
-soak: $(B)/fccompose
+# Random trees and operations for hours (default 1): make soak HOURS=8, make soak SEED=17 for one of them again.
+soak: $(B)/fccompose $(B)/unit/test_live_model $(B)/tests/same-calls
 	B=$(B) tests/soak $(if $(HOURS),--hours $(HOURS)) $(if $(SEED),--seed $(SEED)) $(SOAK)
 
 format:

@@ -126,6 +126,22 @@ void live_kill_priv(struct fc_live *live, struct live_inode *inode, bool set_id)
     }
 }
 
+static bool is_acl(const char *name)
+{
+    return strcmp(name, LIVE_ACL_ACCESS) == 0 || strcmp(name, LIVE_ACL_DEFAULT) == 0;
+}
+
+/* xattr(7): the namespaces that ext4 has. A name that a layer brought from elsewhere can be read and removed. */
+static int check_namespace(const char *name)
+{
+    static const char *const known[] = {"user.", "trusted.", "security."};
+
+    for (size_t i = 0; i < FC_LENGTH(known); i++)
+        if (strncmp(name, known[i], strlen(known[i])) == 0)
+            return name[strlen(known[i])] ? 0 : -EINVAL;
+    return is_acl(name) ? 0 : -EOPNOTSUPP;
+}
+
 /* Reading */
 
 ssize_t fc_live_getxattr(struct fc_live *live, uint64_t ino, const char *name, void *buffer, size_t size)
@@ -136,8 +152,10 @@ ssize_t fc_live_getxattr(struct fc_live *live, uint64_t ino, const char *name, v
 
     live_lock(live);
     r = live_node(live, ino, &node);
-    if (r == 0 && !live_node_xattr(live, &node, name, &x))
-        r = -ENODATA;
+    if (r == 0 && !live_node_xattr(live, &node, name, &x)) {
+        r = check_namespace(name);
+        r = r < 0 ? r : -ENODATA;
+    }
     if (r == 0 && size > 0 && size < x.size)
         r = -ERANGE;
     if (r == 0) {
@@ -173,20 +191,18 @@ ssize_t fc_live_listxattr(struct fc_live *live, uint64_t ino, char *buffer, size
 
 /* Writing */
 
-static bool is_acl(const char *name)
-{
-    return strcmp(name, LIVE_ACL_ACCESS) == 0 || strcmp(name, LIVE_ACL_DEFAULT) == 0;
-}
-
 static int check_set(const struct live_inode *inode, const char *name, size_t size, int flags)
 {
     size_t len = strlen(name), names = 0;
+    int r = check_namespace(name);
     bool exists = live_xattr_find(&inode->xattrs, name) != NULL;
 
     if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
         return -EINVAL;
     if (len == 0 || len > FC_NAME_MAX)
         return -ERANGE;
+    if (r < 0)
+        return r;
     if (size > LIVE_XATTR_MAX)
         return -E2BIG;
     if (strncmp(name, "user.", 5) == 0 && !S_ISREG(inode->attr.mode) && !S_ISDIR(inode->attr.mode))
@@ -268,7 +284,9 @@ int fc_live_removexattr(struct fc_live *live, uint64_t ino, const char *name)
         attributes_changed(live, node.own);
         live_note_inode(&notes, ino, false);
     } else if (r == 0 && !is_acl(name)) {
-        r = -ENODATA; /* removing an ACL that is not there succeeds, as on other file systems */
+        /* Removing an ACL that is not there succeeds, as on other file systems. */
+        r = check_namespace(name);
+        r = r < 0 ? r : -ENODATA;
     }
     live_unlock(live, &notes);
     return r;

@@ -6,6 +6,7 @@
 load ../lib/common
 load ../lib/random
 load ../lib/boundary
+load ../lib/calls
 
 setup() {
     need_root
@@ -25,6 +26,19 @@ teardown() { [ -z "${WORK:-}" ] || leave_workdir; }
         seed=$((seed + 1)) n=$((n + 1))
     done
     echo "# $n seeds up to $((seed - 1))" >&3
+}
+
+@test "soak: millions of operations on the live tree, alone and with threads, are what the model says" {
+    local seed=${FC_SOAK_FIRST:-$RANDOM} model=$B/unit/test_live_model
+    "$model" --seed "$seed" --ops 400000 --times 5 --shrink
+    "$model" --seed "$seed" --ops 60000 --threads 8 --times 4
+}
+
+@test "soak: random system calls in a mount answer as on ext4" {
+    local seed=${FC_SOAK_FIRST:-$RANDOM}
+    need_calls
+    mount_judge
+    try_calls "$seed" 20000 4 3 4
 }
 
 @test "soak: more than 65,000 links, as many directories, and terabytes of holes" {

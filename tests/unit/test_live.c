@@ -230,6 +230,22 @@ static void privileges_die_on_write(void **state)
     assert_int_equal(at(w, "bin/su").mode, S_IFREG | 02745);
 }
 
+/* The errors are ext4's. */
+static void xattr_namespaces(void **state)
+{
+    struct world *w = *state;
+    uint64_t ino = ino_at(w, "bin/sh");
+    char buffer[8];
+
+    assert_int_equal(fc_live_setxattr(w->live, ino, "user.", "x", 1, 0), -EINVAL);
+    assert_int_equal(fc_live_setxattr(w->live, ino, "nothing", "x", 1, 0), -EOPNOTSUPP);
+    assert_int_equal(fc_live_setxattr(w->live, ino, "system.other", "x", 1, 0), -EOPNOTSUPP);
+    assert_int_equal(fc_live_getxattr(w->live, ino, "nothing", buffer, sizeof(buffer)), -EOPNOTSUPP);
+    assert_int_equal(fc_live_getxattr(w->live, ino, "trusted.none", buffer, sizeof(buffer)), -ENODATA);
+    assert_int_equal(fc_live_removexattr(w->live, ino, "nothing"), -EOPNOTSUPP);
+    assert_int_equal(fc_live_removexattr(w->live, ino, "user."), -EINVAL);
+}
+
 static void xattrs(void **state)
 {
     struct world *w = *state;
@@ -505,6 +521,7 @@ int main(void)
         TEST(fifo_given_away),
         TEST(privileges_die_on_write),
         TEST(xattrs),
+        TEST(xattr_namespaces),
         TEST(acls),
         TEST(set_group_id_directory),
         TEST(symlinks_and_nodes),

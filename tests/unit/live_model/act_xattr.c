@@ -15,6 +15,8 @@ static const char *draw_name(struct dice *d, char *buffer)
         ACCESS,   ACCESS,   DEFAULT};
     size_t len;
 
+    if (one_in(d, 40))
+        return one_in(d, 2) ? "nothing" : one_in(d, 2) ? "user." : "system.none";
     if (!one_in(d, 20))
         return names[roll(d, 10)];
     len = one_in(d, 4) ? 0 : 254 + roll(d, 3);
@@ -26,6 +28,13 @@ static const char *draw_name(struct dice *d, char *buffer)
 
 static bool is_acl(const char *name) { return strcmp(name, ACCESS) == 0 || strcmp(name, DEFAULT) == 0; }
 
+static long name_error(const char *name)
+{
+    if (strcmp(name, "user.") == 0)
+        return -EINVAL;
+    return strcmp(name, "nothing") == 0 || strcmp(name, "system.none") == 0 || !*name ? -EOPNOTSUPP : 0;
+}
+
 static long set_error(struct m_node *n, const char *name, size_t size, int flags)
 {
     bool exists = m_xattr(n, name) != NULL;
@@ -34,6 +43,8 @@ static long set_error(struct m_node *n, const char *name, size_t size, int flags
         return -EINVAL;
     if (strlen(name) == 0 || strlen(name) > 255)
         return -ERANGE;
+    if (name_error(name))
+        return name_error(name);
     if (size > 65536)
         return -E2BIG;
     if (strncmp(name, "user.", 5) == 0 && !S_ISREG(n->mode) && !S_ISDIR(n->mode))
@@ -104,7 +115,7 @@ static void get(struct run *r, struct dice *d, const struct aim *a, const char *
     struct m_node *n = a->node < 0 ? NULL : &r->m->nodes[a->node];
     struct m_xattr *x = n ? m_xattr(n, name) : NULL;
     size_t size = x ? x->size : 100;
-    long want = !n ? -ESTALE : !x ? -ENODATA : (long)size;
+    long want = !n ? -ESTALE : x ? (long)size : name_error(name) ? name_error(name) : -ENODATA;
 
     switch (roll(d, 4)) {
     case 0:
@@ -150,7 +161,11 @@ static void remove_one(struct run *r, const struct aim *a, const char *name)
     bool there = n && m_xattr_remove(n, name);
 
     say(r, "removexattr %llu %.40s", (unsigned long long)a->ino, name);
-    expect(r, fc_live_removexattr(r->live, a->ino, name), !n ? -ESTALE : there || is_acl(name) ? 0 : -ENODATA);
+    expect(r, fc_live_removexattr(r->live, a->ino, name),
+           !n                      ? -ESTALE
+           : there || is_acl(name) ? 0
+           : name_error(name)      ? name_error(name)
+                                   : -ENODATA);
     if (there)
         touch(r, a->node, T_CTIME);
 }
