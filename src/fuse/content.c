@@ -31,7 +31,7 @@ void fuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, str
     free(big);
 }
 
-/* Capabilities go with every write; set-id bits only if the kernel says so, which knows who writes. */
+/* Capabilities go with every write but one through a mapping; set-id bits only if the kernel says so, which knows who writes. */
 void fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
                    struct fuse_file_info *fi)
 {
@@ -44,7 +44,7 @@ void fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size
     }
     if (fuse_request_kills())
         fuse_kill_priv(req, ino);
-    n = fc_live_write(m->live, ino, data, size, (uint64_t)offset, false);
+    n = fc_live_write(m->live, ino, data, size, (uint64_t)offset, fi->writepage ? FC_WRITE_MAPPED : 0);
     if (fi->writepage)
         atomic_fetch_sub(&m->mapped_writing, 1);
     reply_done(req, n);

@@ -80,7 +80,8 @@ static uint32_t to_clear(fuse_req_t req, const struct fc_attr *attr)
 {
     uint32_t bits = attr->mode & S_ISUID;
 
-    if (!S_ISREG(attr->mode))
+    /* Only regular files are written to through us, but chown(2) is for all. */
+    if (S_ISDIR(attr->mode))
         return 0;
     if ((attr->mode & S_ISGID) && ((attr->mode & S_IXGRP) || !in_group_or_root(req, attr->gid)))
         bits |= S_ISGID;

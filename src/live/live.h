@@ -147,9 +147,14 @@ uint64_t fc_live_parent(struct fc_live *live, uint64_t ino);
 
 /** Returns the number of bytes (short only at the end of the file) or -errno. I/O happens without the lock. */
 ssize_t fc_live_read(struct fc_live *live, uint64_t ino, void *buffer, size_t size, uint64_t offset);
-/** Writes all or fails. @kill_priv as FC_SET_KILL_PRIV. Only touched blocks are copied from below. */
+/** Flags of fc_live_write(). */
+enum {
+    FC_WRITE_KILL_PRIV = 1 << 0, /**< as FC_SET_KILL_PRIV; without it security.capability alone is cleared */
+    FC_WRITE_MAPPED = 1 << 1,    /**< what was stored through a mapping: that clears nothing on Linux */
+};
+/** Writes all or fails. @flags: FC_WRITE_. Only touched blocks are copied from below. */
 ssize_t fc_live_write(struct fc_live *live, uint64_t ino, const void *buffer, size_t size, uint64_t offset,
-                      bool kill_priv);
+                      unsigned flags);
 /** fallocate(2): mode 0, KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE; others -EOPNOTSUPP. */
 int fc_live_fallocate(struct fc_live *live, uint64_t ino, int mode, uint64_t offset, uint64_t length);
 /** SEEK_DATA, SEEK_HOLE. Returns the offset or -ENXIO. */

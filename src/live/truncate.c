@@ -234,7 +234,7 @@ static int copy_data(struct fc_live *live, uint64_t ino, uint64_t offset, uint64
 
         if (n <= 0)
             return (int)n;
-        n = fc_live_write(live, out_ino, buffer, (size_t)n, out_offset, false);
+        n = fc_live_write(live, out_ino, buffer, (size_t)n, out_offset, 0);
         if (n < 0)
             return (int)n;
         offset += (uint64_t)n;

@@ -74,7 +74,7 @@ static int copy_content(const struct copy *c, const struct fc_entry *e, uint64_t
     int r;
 
     while ((r = fc_entry_read(c->it, &b, c->err)) > 0) {
-        ssize_t n = fc_live_write(c->live, ino, b.data, b.size, b.offset, false);
+        ssize_t n = fc_live_write(c->live, ino, b.data, b.size, b.offset, 0);
 
         if (n < 0)
             return copy_fail(c, (int)-n, e);

@@ -19,7 +19,7 @@ static int pour(struct fc_live *live, int fd, uint64_t ino, uint64_t offset, uin
     if (!buffer)
         return -ENOMEM;
     while ((n = fc_read_full(fd, buffer, CHUNK)) > 0) {
-        ssize_t w = fc_live_write(live, ino, buffer, (size_t)n, *ret_end, false);
+        ssize_t w = fc_live_write(live, ino, buffer, (size_t)n, *ret_end, 0);
 
         if (w < 0)
             return (int)w;

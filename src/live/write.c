@@ -205,7 +205,7 @@ static void install(struct fc_live *live, struct plan *p)
 }
 
 static int write_slice(struct fc_live *live, uint64_t ino, const char *data, size_t size, uint64_t offset,
-                       bool kill_priv)
+                       unsigned flags)
 {
     struct plan p = {.data = data, .offset = offset, .size = size};
     struct live_notes notes = {0};
@@ -226,7 +226,8 @@ static int write_slice(struct fc_live *live, uint64_t ino, const char *data, siz
     }
     if (r == 0) {
         install(live, &p);
-        live_kill_priv(live, p.inode, kill_priv);
+        if (!(flags & FC_WRITE_MAPPED))
+            live_kill_priv(live, p.inode, flags & FC_WRITE_KILL_PRIV);
         live_note_inode(&notes, ino, true);
     } else {
         if (p.n > 0)
@@ -240,7 +241,7 @@ out:
 }
 
 ssize_t fc_live_write(struct fc_live *live, uint64_t ino, const void *buffer, size_t size, uint64_t offset,
-                      bool kill_priv)
+                      unsigned flags)
 {
     size_t done = 0;
 
@@ -254,7 +255,7 @@ ssize_t fc_live_write(struct fc_live *live, uint64_t ino, const void *buffer, si
         int r;
 
         do
-            r = write_slice(live, ino, (const char *)buffer + done, n, at, kill_priv);
+            r = write_slice(live, ino, (const char *)buffer + done, n, at, flags);
         while (live_make_room(live, r, &tried));
         if (r < 0)
             return r;

@@ -155,6 +155,7 @@ void worker_init(struct worker *w, uint64_t seed, unsigned number, const char *l
     w->seed = seed;
     w->number = number;
     w->mapping = (seed + number) % 2;
+    w->capable = (seed + number) / 2 % 2;
     for (int i = 0; i < N_FILES; i++)
         w->files[i] = (struct both){{-1, -1}};
     for (int i = 0; i < N_DIRS; i++)

@@ -45,6 +45,8 @@ struct worker {
     unsigned char *buffers[2];
     char what[600];
     bool trace;
+    /* Half of them set capabilities, the others set-id bits: a file with both loses both when root writes to it in a mount. */
+    bool capable;
     bool mapping; /* every second worker: what is written through a mapping gets its new mtime later than on ext4 */
 };
 

@@ -14,7 +14,7 @@
 void op_attr(struct worker *w)
 {
     const struct timespec then[2] = {{(time_t)roll(&w->dice, 1000000000), 5}, {(time_t)roll(&w->dice, 1000000000), 7}};
-    mode_t mode = roll(&w->dice, 010000);
+    mode_t mode = roll(&w->dice, w->capable ? 02000 : 010000);
     uid_t uid = one_in(&w->dice, 3) ? (uid_t)-1 : roll(&w->dice, 3) * 1000;
     gid_t gid = one_in(&w->dice, 3) ? (gid_t)-1 : roll(&w->dice, 3) * 1000;
     const struct both *b = some_file(w);
@@ -109,12 +109,15 @@ void op_xattr(struct worker *w)
     const char *name = names[one_in(&w->dice, 20) ? roll(&w->dice, 8) : roll(&w->dice, 6)];
     int flag = flags[roll(&w->dice, 5)];
     unsigned char value[300];
-    size_t size = draw_value(w, name, value);
+    size_t size;
     char paths[2][800];
     struct where at;
     long got[2];
     int err[2];
 
+    if (!w->capable && strcmp(name, "security.capability") == 0)
+        name = "security.other";
+    size = draw_value(w, name, value);
     aim(w, &at);
     for (int s = 0; s < 2; s++)
         proc_path(paths[s], sizeof(paths[s]), at.dir.fd[s], at.path);

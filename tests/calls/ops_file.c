@@ -48,8 +48,8 @@ static void open_dir(struct worker *w)
     struct both *b = &w->dirs[roll(&w->dice, N_DIRS)], new = {{-1, -1}};
     struct where at;
 
-    aim(w, &at);
     close_old(w, b, -1);
+    aim(w, &at);
     say(w, "open directory %s", at.path);
     if (leads_out(w, &at))
         return;

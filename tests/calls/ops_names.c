@@ -12,7 +12,7 @@
 static void make(struct worker *w)
 {
     static const mode_t types[] = {S_IFREG, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK};
-    mode_t mode = roll(&w->dice, 010000), type = types[roll(&w->dice, 5)];
+    mode_t mode = roll(&w->dice, w->capable ? 02000 : 010000), type = types[roll(&w->dice, 5)];
     const char *const texts[] = {"n1", "n2/n3", "n1/n2/n3", "nothing", "./n4"};
     const char *text = texts[roll(&w->dice, 5)];
     struct where at;

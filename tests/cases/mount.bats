@@ -50,6 +50,14 @@ setup() {
     [ "$before" = "$(stat -c '%i %h' dir/hard)" ]
 }
 
+@test "chown to nobody else clears set-id bits of a FIFO too" {
+    mkfifo fifo
+    chmod 6755 fifo
+    python3 -c 'import os; os.chown("fifo", -1, -1)'
+    [ "$(stat -c %a fifo)" = 755 ]
+    rm fifo
+}
+
 @test "renames: lower directories, over empty ones, no-replace, exchange" {
     ino=$(stat -c %i dir/sub)
     mv dir/sub moved

@@ -167,7 +167,7 @@ static inline void make_edits(struct fc_live *live)
     verb(live, (struct fc_verb){
                    .kind = FC_VERB_XATTR, .path = "/etc/new", .name = "user.k", .data = "v", .size = 1, .fd = -1});
     ok(fc_live_resolve(live, "/big", false, &a, &err), &err);
-    assert_int_equal(fc_live_write(live, a.ino, "x", 1, 20000, false), 1);
+    assert_int_equal(fc_live_write(live, a.ino, "x", 1, 20000, 0), 1);
 }
 
 static inline int group_setup(void **state)

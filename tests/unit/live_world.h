@@ -267,7 +267,7 @@ static inline uint64_t make(struct world *w, uint64_t parent, const char *name, 
 
 static inline void write_text(struct world *w, uint64_t ino, const char *text, uint64_t offset)
 {
-    assert_int_equal(fc_live_write(w->live, ino, text, strlen(text), offset, false), strlen(text));
+    assert_int_equal(fc_live_write(w->live, ino, text, strlen(text), offset, 0), strlen(text));
 }
 
 static inline void assert_text(struct world *w, uint64_t ino, const char *text, uint64_t offset)

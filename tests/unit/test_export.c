@@ -217,7 +217,7 @@ CASE(sparse_file)
     BEGIN(DIR_("d"));
     OK(.kind = FC_VERB_WRITE, .path = "/d/s", .fd = live_fd_of("begin"));
     assert_int_equal(fc_live_resolve(lt.live, "/d/s", true, &a, NULL), 0);
-    assert_int_equal(fc_live_write(lt.live, a.ino, "end", 3, 1000000, false), 3);
+    assert_int_equal(fc_live_write(lt.live, a.ino, "end", 3, 1000000, 0), 3);
     OK(.kind = FC_VERB_WRITE, .path = "/d/z", .fd = live_fd_of(""));
     assert_int_equal(fc_live_resolve(lt.live, "/d/z", true, &a, NULL), 0);
     a.size = 50000;

@@ -211,17 +211,28 @@ static void fifo_given_away(void **state)
     assert_int_equal(at(w, "node").mode, S_IFCHR | 02745);
 }
 
+/* What goes to a file through a mapping comes to us later, and a capability that was set meanwhile is no older than it. */
+static void privileges_outlive_mappings(void **state)
+{
+    struct world *w = *state;
+    uint64_t su = ino_at(w, "bin/su");
+
+    assert_int_equal(fc_live_write(w->live, su, "x", 1, 0, FC_WRITE_MAPPED), 1);
+    assert_int_equal(at(w, "bin/su").mode, S_IFREG | 04755);
+    assert_int_equal(fc_live_getxattr(w->live, su, "security.capability", NULL, 0), 3);
+}
+
 static void privileges_die_on_write(void **state)
 {
     struct world *w = *state;
     uint64_t su = ino_at(w, "bin/su");
     struct fc_attr a = {.mode = 06755};
 
-    assert_int_equal(fc_live_write(w->live, su, "x", 1, 0, false), 1);
+    assert_int_equal(fc_live_write(w->live, su, "x", 1, 0, 0), 1);
     assert_int_equal(fc_live_getxattr(w->live, su, "security.capability", NULL, 0), -ENODATA);
     assert_int_equal(at(w, "bin/su").mode, S_IFREG | 04755);
     assert_int_equal(fc_live_setattr(w->live, su, &a, FC_SET_MODE, NULL), 0);
-    assert_int_equal(fc_live_write(w->live, su, "x", 1, 0, true), 1);
+    assert_int_equal(fc_live_write(w->live, su, "x", 1, 0, FC_WRITE_KILL_PRIV), 1);
     assert_int_equal(at(w, "bin/su").mode, S_IFREG | 0755);
     a.mode = 06745; /* without group execute, set-group-id stays */
     assert_int_equal(fc_live_setattr(w->live, su, &a, FC_SET_MODE, NULL), 0);
@@ -470,7 +481,7 @@ static void read_only(void **state)
     world_open(w);
     assert_int_equal(fc_live_mknod(w->live, 1, NAME("f"), S_IFREG, 0, 0, 0, &root_cred, &a), -EROFS);
     assert_int_equal(fc_live_unlink(w->live, ino_at(w, "etc"), NAME("hostname")), -EROFS);
-    assert_int_equal(fc_live_write(w->live, ino_at(w, "big"), "x", 1, 0, false), -EROFS);
+    assert_int_equal(fc_live_write(w->live, ino_at(w, "big"), "x", 1, 0, 0), -EROFS);
     assert_int_equal(fc_live_setattr(w->live, 1, &a, FC_SET_MODE, NULL), -EROFS);
     assert_int_equal(rename_at(w, "", "bin", "", "b", 0), -EROFS);
     assert_int_equal(fc_live_setxattr(w->live, 1, "user.x", "", 0, 0), -EROFS);
@@ -520,6 +531,7 @@ int main(void)
         TEST(attributes),
         TEST(fifo_given_away),
         TEST(privileges_die_on_write),
+        TEST(privileges_outlive_mappings),
         TEST(xattrs),
         TEST(xattr_namespaces),
         TEST(acls),

@@ -49,7 +49,7 @@ static void write_both(struct world *w, uint64_t ino, struct model *m, unsigned 
     unsigned char *bytes = malloc(size + 1);
 
     memset(bytes, fill, size + 1);
-    assert_int_equal(fc_live_write(w->live, ino, bytes, size, offset, false), size);
+    assert_int_equal(fc_live_write(w->live, ino, bytes, size, offset, 0), size);
     memcpy(m->data + offset, bytes, size);
     if (offset + size > m->size)
         m->size = offset + size;
@@ -154,8 +154,8 @@ static void limits(void **state)
     assert_int_equal(fc_live_setattr(w->live, f, &a, FC_SET_SIZE, NULL), 0);
     write_text(w, f, "end", (UINT64_C(5) << 30) - 3);
     write_text(w, f, "far", UINT64_C(1) << 43);
-    assert_int_equal(fc_live_write(w->live, f, "x", 1, UINT64_C(1) << 44, false), -EFBIG);
-    assert_int_equal(fc_live_write(w->live, f, "x", 1, UINT64_MAX, false), -EFBIG);
+    assert_int_equal(fc_live_write(w->live, f, "x", 1, UINT64_C(1) << 44, 0), -EFBIG);
+    assert_int_equal(fc_live_write(w->live, f, "x", 1, UINT64_MAX, 0), -EFBIG);
     a.size = UINT64_MAX;
     assert_int_equal(fc_live_setattr(w->live, f, &a, FC_SET_SIZE, NULL), -EFBIG);
     world_reopen(w);
@@ -238,8 +238,8 @@ static void growing_file_has_few_extents(void **state)
 
     /* Two files that grow by turns. */
     for (int i = 0; i < 2000; i++) {
-        assert_int_equal(fc_live_write(w->live, a, chunk, sizeof(chunk), (uint64_t)i * 1000, false), 1000);
-        assert_int_equal(fc_live_write(w->live, b, chunk, sizeof(chunk), (uint64_t)i * 1000, false), 1000);
+        assert_int_equal(fc_live_write(w->live, a, chunk, sizeof(chunk), (uint64_t)i * 1000, 0), 1000);
+        assert_int_equal(fc_live_write(w->live, b, chunk, sizeof(chunk), (uint64_t)i * 1000, 0), 1000);
     }
     assert_int_equal(fc_live_snapshot(w->live, &s, NULL), 0);
     assert_true(fc_snapshot_inodes(s, &n)[fc_snapshot_find(s, "a")].n_extents < 12);

@@ -68,9 +68,9 @@ static void kinds_of_changes(void **state)
     OK(.kind = FC_VERB_XATTR, .path = "/j", .name = "user.x", .data = "1", .size = 1);
     /* The same bytes written again: extents differ, content does not. */
     assert_int_equal(fc_live_resolve(lt.live, "/k", true, &a, NULL), 0);
-    assert_int_equal(fc_live_write(lt.live, a.ino, "0008", 4, 0, false), 4);
+    assert_int_equal(fc_live_write(lt.live, a.ino, "0008", 4, 0, 0), 4);
     expect(&lt, "Mo d\nMm d/f\nD e\nR g\nMl h\nD i\nMx j\nMt k\nA n\nA n/m\n");
-    assert_int_equal(fc_live_write(lt.live, a.ino, "x", 1, 2, false), 1);
+    assert_int_equal(fc_live_write(lt.live, a.ino, "x", 1, 2, 0), 1);
     expect(&lt, "Mo d\nMm d/f\nD e\nR g\nMl h\nD i\nMx j\nMct k\nA n\nA n/m\n");
     live_end(&lt);
 }

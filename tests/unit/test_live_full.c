@@ -63,7 +63,7 @@ static int put(struct world *w, int number, unsigned char byte)
     snprintf(name, sizeof(name), "f%d", number);
     memset(data, byte, sizeof(data));
     r = fc_live_mknod(w->live, 1, NAME(name), S_IFREG | 0644, 0, 0, 0, &root_cred, &a);
-    return r < 0 ? r : (int)fc_live_write(w->live, a.ino, data, sizeof(data), 0, false);
+    return r < 0 ? r : (int)fc_live_write(w->live, a.ino, data, sizeof(data), 0, 0);
 }
 
 static void expect(struct world *w, int number, unsigned char byte)

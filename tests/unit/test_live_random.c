@@ -407,7 +407,7 @@ static void op_write(struct world *w, struct model *m)
     if (node < 0 || offset + size > MAX_DATA)
         return;
     memset(buffer, (int)roll(m, 255) + 1, sizeof(buffer));
-    assert_int_equal(fc_live_write(w->live, n->ino, buffer, size, offset, false), size);
+    assert_int_equal(fc_live_write(w->live, n->ino, buffer, size, offset, 0), size);
     memcpy(n->data + offset, buffer, size);
     if (offset + size > n->size)
         n->size = offset + size;
@@ -613,11 +613,11 @@ static void *hammer(void *arg)
         if (fc_live_mknod(live, 1, NAME(name), S_IFREG | 0644, 0, 0, 0, &root_cred, &a) < 0 &&
             fc_live_lookup(live, 1, NAME(name), &a) < 0)
             k->failures++;
-        k->failures += fc_live_write(live, a.ino, buffer, size, (seed >> 20) % 30000, false) != (ssize_t)size;
+        k->failures += fc_live_write(live, a.ino, buffer, size, (seed >> 20) % 30000, 0) != (ssize_t)size;
         k->failures += fc_live_read(live, a.ino, got, size, (seed >> 20) % 30000) != (ssize_t)size ||
                        memcmp(buffer, got, size) != 0;
         /* All write into one file, each its own blocks. */
-        k->failures += fc_live_write(live, ino_at(k->w, "bin/busybox"), buffer, 4096, k->number * 4096, false) != 4096;
+        k->failures += fc_live_write(live, ino_at(k->w, "bin/busybox"), buffer, 4096, k->number * 4096, 0) != 4096;
         if (i % 5 == 4)
             k->failures += fc_live_unlink(live, 1, NAME(name)) < 0;
         if (i % 50 == 7 && fc_live_snapshot(live, &s, NULL) == 0)

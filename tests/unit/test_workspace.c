@@ -144,7 +144,7 @@ static void put(struct fc_workspace *ws, const char *path, const char *content)
         assert_int_equal(fc_live_mknod(live, dir, name, strlen(name), S_IFREG | 0644, 0, 0, 0, &cred, &a), 0);
     a.size = 0;
     assert_int_equal(fc_live_setattr(live, a.ino, &a, FC_SET_SIZE, NULL), 0);
-    assert_int_equal(fc_live_write(live, a.ino, content, strlen(content), 0, false), strlen(content));
+    assert_int_equal(fc_live_write(live, a.ino, content, strlen(content), 0, 0), strlen(content));
 }
 
 static void make_dir(struct fc_workspace *ws, const char *path)

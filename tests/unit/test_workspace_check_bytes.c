@@ -17,7 +17,7 @@ static void put_many(struct fc_live *live)
         snprintf(path, sizeof(path), "/srv/sub/file-with-a-long-name-%d", i);
         verb(live, (struct fc_verb){.kind = FC_VERB_MKNOD, .path = path, .mode = S_IFREG | 0644, .fd = -1});
         ok(fc_live_resolve(live, path, false, &a, &err), &err);
-        assert_int_equal(fc_live_write(live, a.ino, path, strlen(path), 0, false), strlen(path));
+        assert_int_equal(fc_live_write(live, a.ino, path, strlen(path), 0, 0), strlen(path));
     }
 }
 

@@ -62,7 +62,7 @@ static void do_write(struct run *r, struct dice *d)
     struct m_node *n = a.node < 0 ? NULL : &r->m->nodes[a.node];
     uint64_t offset = draw_offset(d, n);
     size_t size = draw_size(d);
-    bool kill = one_in(d, 4);
+    unsigned flags = one_in(d, 4) ? FC_WRITE_KILL_PRIV : one_in(d, 6) ? FC_WRITE_MAPPED : 0;
     unsigned char *buffer = r->buffers[0];
     unsigned first = roll(d, 256);
     long want = (long)size;
@@ -77,11 +77,12 @@ static void do_write(struct run *r, struct dice *d)
     else if (file_error(r, &a) < 0)
         want = file_error(r, &a);
     say(r, "write %llu: %zu bytes at %llu", (unsigned long long)a.ino, size, (unsigned long long)offset);
-    expect(r, fc_live_write(r->live, a.ino, buffer, size, offset, kill), want);
+    expect(r, fc_live_write(r->live, a.ino, buffer, size, offset, flags), want);
     if (want < 0)
         return;
     m_write(n, offset, buffer, size);
-    kill_priv(n, kill);
+    if (flags != FC_WRITE_MAPPED)
+        kill_priv(n, flags & FC_WRITE_KILL_PRIV);
     touch(r, a.node, T_MTIME | T_CTIME);
 }
 

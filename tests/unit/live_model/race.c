@@ -196,7 +196,7 @@ static void race_content(struct racer *k, struct dice *d)
     case 5:
         for (size_t i = 0; i < size; i++)
             k->run->buffers[0][i] = holey_byte(at + i);
-        if (fc_live_write(live, k->race->holey, k->run->buffers[0], size, at, false) != (ssize_t)size)
+        if (fc_live_write(live, k->race->holey, k->run->buffers[0], size, at, 0) != (ssize_t)size)
             disagree(k->run, "not written");
         return;
     default:
@@ -215,7 +215,7 @@ static void race_slice(struct racer *k, struct dice *d)
     if (fc_live_read(live, k->race->sliced, &got, sizeof(got), at) < 0 || got != k->slices[i])
         disagree(k->run, "%llu and not %llu", (unsigned long long)got, (unsigned long long)k->slices[i]);
     k->slices[i] = roll64(d);
-    if (fc_live_write(live, k->race->sliced, &k->slices[i], sizeof(got), at, false) != sizeof(got))
+    if (fc_live_write(live, k->race->sliced, &k->slices[i], sizeof(got), at, 0) != sizeof(got))
         disagree(k->run, "not written");
 }
 
@@ -229,8 +229,8 @@ static void race_pair(struct racer *k, struct dice *d)
     value = k->version;
     say(k->run, "version %llu of a pair", (unsigned long long)k->version);
     for (int i = 0; i < 2; i++) {
-        if (fc_live_write(k->race->s->live, k->pair[i], &value, sizeof(value), 0, false) != sizeof(value) ||
-            fc_live_write(k->race->s->live, k->pair[i], &value, sizeof(value), at + 16, false) != sizeof(value))
+        if (fc_live_write(k->race->s->live, k->pair[i], &value, sizeof(value), 0, 0) != sizeof(value) ||
+            fc_live_write(k->race->s->live, k->pair[i], &value, sizeof(value), at + 16, 0) != sizeof(value))
             disagree(k->run, "not written");
     }
 }
