@@ -14,9 +14,11 @@
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +30,7 @@ struct plan {
     unsigned procs, threads;
     bool trace;
     const char *left, *right;
+    atomic_uint *ready; /* workers that have their directories open, in all processes */
 };
 
 struct thread {
@@ -58,6 +61,7 @@ static void *work(void *arg)
 
     w->trace = p->trace;
     worker_init(w, p->seed, t->number, p->left, p->right);
+    atomic_fetch_add(p->ready, 1);
     for (uint64_t i = 0; i < p->ops; i++) {
         worker_step(w, p->from + i);
         if (t->log >= 0 && i % pause == 0)
@@ -181,7 +185,7 @@ static int watch(const struct plan *p, const pid_t *pids)
             continue;
         }
         usleep(20000);
-        if (one_in(&d, 3))
+        if (atomic_load(p->ready) == p->procs * p->threads && one_in(&d, 3))
             move_about(p, &d);
         if (one_in(&d, 20))
             drop_caches();
@@ -255,6 +259,9 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     p.left = argv[optind];
     p.right = argv[optind + 1];
+    p.ready = mmap(NULL, sizeof(*p.ready), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p.ready == MAP_FAILED)
+        return 2;
     result = run(&p);
     if (result)
         printf("repeat it with: same-calls --seed %llu --ops %llu --procs %u --threads %u --from %llu LEFT RIGHT\n",
