@@ -184,6 +184,7 @@ struct fc_live {
     struct fc_map gone;   /* lower inodes that have no name any more */
     uint64_t n_new;       /* inodes that are not in the lower tree */
     uint64_t data_bytes;
+    uint64_t n_lost; /* rows that no name led to when they were loaded */
 
     uint32_t epoch, n_pins, pins_waiting, n_writers;
     uint32_t holds;              /* commits are held while non-zero */

@@ -283,3 +283,5 @@ void fc_live_stat(struct fc_live *live, struct fc_live_stat *ret)
     ret->data_bytes = live->data_bytes;
     live_unlock(live, NULL);
 }
+
+uint64_t fc_live_lost(const struct fc_live *live) { return live->n_lost; }

@@ -173,6 +173,8 @@ struct fc_live_stat {
     uint64_t data_bytes; /**< of the edits */
 };
 void fc_live_stat(struct fc_live *live, struct fc_live_stat *ret);
+/** How many changed objects the store has that no name leads to: damage, which fccompose fsck repairs. They are not shown. */
+uint64_t fc_live_lost(const struct fc_live *live);
 
 /* Snapshots */
 

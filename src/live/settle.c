@@ -18,7 +18,6 @@ struct tally {
     struct live_inos dirs;
     uint64_t dir; /* that is being read */
     uint32_t n_subdirs;
-    size_t n_orphans;
 };
 
 static int misfit(const struct tally *t, uint64_t ino, const char *what)
@@ -140,7 +139,7 @@ static void hide_orphan(struct tally *t, struct live_inode *inode)
     inode->content.n = 0;
     inode->stored = false;
     live_inode_drop(t->live, inode);
-    t->n_orphans++;
+    t->live->n_lost++;
 }
 
 static void hide_all(struct tally *t, struct live_inode *orphans)
@@ -152,10 +151,10 @@ static void hide_all(struct tally *t, struct live_inode *orphans)
         hide_orphan(t, orphans);
         orphans = next;
     }
-    if (t->n_orphans)
+    if (t->live->n_lost)
         fc_log(FC_LOG_WARN,
-               "the names of %zu changed object%s are lost: fccompose fsck --repair puts them into /lost+found",
-               t->n_orphans, t->n_orphans == 1 ? "" : "s");
+               "no name leads to %llu of the changed objects: fccompose fsck --repair puts them into /lost+found",
+               (unsigned long long)t->live->n_lost);
 }
 
 /* Lower inodes that no name leads to are marked; one that lost some of its names and has no struct gets one. */

@@ -131,8 +131,9 @@ static int check_tree(struct ws_pass *p, struct fc_error *err)
     r = ws_check_index(p, err);
     if (r == 0)
         r = ws_check_inodes(p, err);
-    if (r == 0)
-        r = ws_check_owners(p, err);
+    if (r < 0 || p->rows->stack_unknown)
+        return end_step(p, n_rows(p), r);
+    r = ws_check_owners(p, err);
     fc_check_numbers(p->check);
     if (r == 0)
         r = ws_check_names(p, err);
@@ -169,7 +170,7 @@ static int mend(struct ws_pass *p, struct fc_workspace_check *ret, struct fc_err
 {
     int r = 0;
 
-    if (!p->tree)
+    if (!p->tree || p->rows->stack_unknown)
         return 0;
     if (!fc_check_needs_write(p->check))
         return p->has_log ? fc_check_fold_log(p->check, err) : 0;
@@ -198,7 +199,7 @@ static int pass(const char *dir, struct fc_cache *cache, const struct fc_workspa
     if (r == 0 && options->repair)
         r = mend(&p, ret, err);
     ret->mounted = p.mounted;
-    ret->partly = !p.tree;
+    ret->partly = !p.tree || p.rows->stack_unknown;
     return r;
 }
 

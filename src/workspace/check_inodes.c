@@ -6,6 +6,9 @@
 
 #include "workspace/check_private.h"
 
+/** So many rows may be damaged by themselves. */
+#define MISFITS 16
+
 const char *ws_type_name(uint32_t mode)
 {
     switch (mode & S_IFMT) {
@@ -79,26 +82,32 @@ static bool has_own_content(const struct ws_pass *p, const struct fc_edit_inode 
     return S_ISDIR(i->mode) ? has_names(p, i->ino) : true;
 }
 
-/* The row becomes an object of its own, with everything that belongs to it. */
-static void renumber(struct ws_pass *p, struct fc_row_inode *row)
+/* Rows at the indexes in @moved become objects of their own, with everything that belongs to them. */
+static int renumber(struct ws_pass *p, const struct fc_buf *moved)
 {
     struct fc_rows *r = p->rows;
-    uint64_t old = row->i.ino, now = fc_check_new_ino(p->check);
+    struct fc_map now = {0};
+    size_t index;
+    int rc = 0;
 
-    row->i.ino = now;
-    for (size_t i = 0; i < r->n_extents; i++)
-        if (r->extents[i].ino == old)
-            r->extents[i].ino = now;
-    for (size_t i = 0; i < r->n_xattrs; i++)
-        if (r->xattrs[i].ino == old)
-            r->xattrs[i].ino = now;
-    for (size_t i = 0; i < r->n_dentries; i++) {
-        if (r->dentries[i].parent == old)
-            r->dentries[i].parent = now;
-        if (r->dentries[i].ino == old)
-            r->dentries[i].ino = now;
+    for (size_t k = 0; k < moved->len && rc == 0; k += sizeof(index)) {
+        memcpy(&index, moved->data + k, sizeof(index));
+        rc = fc_map_set(&now, r->inodes[index].i.ino, fc_check_new_ino(p->check));
+        if (rc == 0)
+            fc_map_get(&now, r->inodes[index].i.ino, &r->inodes[index].i.ino);
     }
-    r->changed |= FC_ROWS_INODES | FC_ROWS_EXTENTS | FC_ROWS_XATTRS | FC_ROWS_DENTRIES;
+    for (size_t i = 0; i < r->n_extents && now.len; i++)
+        fc_map_get(&now, r->extents[i].ino, &r->extents[i].ino);
+    for (size_t i = 0; i < r->n_xattrs && now.len; i++)
+        fc_map_get(&now, r->xattrs[i].ino, &r->xattrs[i].ino);
+    for (size_t i = 0; i < r->n_dentries && now.len; i++) {
+        fc_map_get(&now, r->dentries[i].parent, &r->dentries[i].parent);
+        fc_map_get(&now, r->dentries[i].ino, &r->dentries[i].ino);
+    }
+    if (now.len)
+        r->changed |= FC_ROWS_INODES | FC_ROWS_EXTENTS | FC_ROWS_XATTRS | FC_ROWS_DENTRIES;
+    fc_map_release(&now);
+    return rc;
 }
 
 /* Returns whether the row must have another number. */
@@ -246,23 +255,43 @@ static void check_row(struct ws_pass *p, struct fc_row_inode *row, struct fc_buf
         check_lower_content(p, i, t);
 }
 
+/* Whether so many rows are unlike the lower objects of their numbers that these cannot be the ones they were made for. */
+static bool fits_not_at_all(struct ws_pass *p)
+{
+    size_t n = 0, unlike = 0;
+
+    for (size_t k = 0; k < p->rows->n_inodes; k++) {
+        const struct fc_edit_inode *i = &p->rows->inodes[k].i;
+        const struct fc_tree_inode *t = ws_check_lower(p, i->ino);
+
+        n += t != NULL;
+        unlike += t && (((i->mode & S_IFMT) && (i->mode & S_IFMT) != (t->mode & S_IFMT)) ||
+                        (i->lower_content && i->size != UINT64_MAX && i->size != t->size));
+    }
+    return unlike > MISFITS && unlike > n / 10;
+}
+
 int ws_check_inodes(struct ws_pass *p, struct fc_error *err)
 {
     fc_auto(fc_buf_release) struct fc_buf moved = {0};
     struct fc_rows *r = p->rows;
 
+    if (fits_not_at_all(p)) {
+        fc_findings_add(
+            p->found, &(struct fc_finding){.error = true, .code = "stack", .table = "layer"}, FC_NO_REPAIR,
+            "the edits do not fit the layers: the rows of layers are damaged, and what the edits belong to is "
+            "not known");
+        r->stack_unknown = true;
+        return 0;
+    }
     for (size_t k = 0; k < r->n_inodes; k++)
         check_row(p, &r->inodes[k], &moved);
     /* From here on the tables are not in order, and nothing is looked up in them. */
     for (size_t k = 0; k < r->n_inodes; k++)
         if (!r->inodes[k].drop && r->inodes[k].i.lower_content && !ws_check_lower(p, r->inodes[k].i.ino))
             check_content_of_none(p, &r->inodes[k].i);
-    for (size_t k = 0; k < moved.len; k += sizeof(size_t)) {
-        size_t index;
-
-        memcpy(&index, moved.data + k, sizeof(index));
-        renumber(p, &r->inodes[index]);
-    }
+    if (renumber(p, &moved) < 0)
+        p->no_memory = true;
     if (p->no_memory)
         return fc_fail(err, ENOMEM, "out of memory");
     fc_rows_sort(r);

@@ -127,7 +127,16 @@ int ws_restack(struct fc_workspace *ws, const struct ws_slot *slots, size_t n, b
 {
     fc_auto(ws_view_free) struct ws_view *to = calloc(1, sizeof(*to));
     struct ws_view *old = ws->view;
-    int r = to ? try_restack(ws, slots, n, absorbed, to, err) : fc_fail(err, ENOMEM, "out of memory");
+    uint64_t n_lost = fc_live_lost(old->live);
+    int r;
+
+    /* They are in no snapshot, and so would not be carried over. */
+    if (n_lost)
+        return fc_fail(err, EBADMSG,
+                       "%s: no name leads to %llu of the changed objects, and they would be lost for good: repair that "
+                       "first with: fccompose fsck --repair",
+                       ws->dir, (unsigned long long)n_lost);
+    r = to ? try_restack(ws, slots, n, absorbed, to, err) : fc_fail(err, ENOMEM, "out of memory");
 
     if (r < 0) {
         ws_stack_load(ws, NULL);

@@ -119,7 +119,11 @@ static inline struct fc_layer *make_layer(void)
     host_file("old/other", 301, 3);
     host_file("usr/share/doc", 4100, 4);
     host_file("big", 50000, 5);
-    assert_int_equal(symlink("passwd", "etc/link"), 0);
+    assert_int_equal(symlink("passwd", "etc/link") | mkdir("usr/many", 0755), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(locator, sizeof(locator), "usr/many/%u", i);
+        host_file(locator, 100 + i, i);
+    }
     assert_int_equal(chdir("/"), 0);
     snprintf(locator, sizeof(locator), "dir:%s", dir);
     ok(fc_stack_import(cache, locator, NULL, &got, &err), &err);

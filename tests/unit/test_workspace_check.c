@@ -191,11 +191,62 @@ static void a_whole_one_has_no_finding(void **state)
     fc_workspace_check_release(&c);
 }
 
+/* Rows of files that lost their names stay until a repair, also when the workspace is used before. */
+static void use_does_not_lose_what_has_no_name(void **state)
+{
+    struct fc_workspace *ws = NULL;
+    fc_auto(fc_buf_release) struct fc_buf now = {0};
+    struct fc_workspace_new_layer l = {.locator = "dir:x", .name = "more"};
+    struct fc_workspace_check c;
+    struct fc_error err = {0};
+
+    (void)state;
+    sql("DELETE FROM dentry WHERE " NAME("sub"));
+    ok(fc_workspace_open(home, cache, FC_WORKSPACE_WRITE, &ws, &err), &err);
+    put(fc_workspace_live(ws), "/srv/fresh", 100000, 50);
+    ok(fc_workspace_sync(ws, &err), &err);
+    ok(fc_layer_open(cache, &fc_workspace_stack(ws, &(uint32_t){0})[0].diffid, &l.layer, &err), &err);
+    assert_int_equal(fc_workspace_layers_add(ws, &l, 1, -1, &err), -EBADMSG);
+    assert_non_null(strstr(err.msg, "fccompose fsck --repair"));
+    fc_layer_unref(l.layer);
+    fc_workspace_free(ws);
+    c = check(true);
+    assert_int_equal(c.left.n, 0);
+    fc_workspace_check_release(&c);
+    read_tree(home, &now);
+    same_but(&now, "/srv/sub");
+    assert_non_null(strstr(now.data, "/b 100644 0:0 n1"));
+}
+
+/* The rows of layers say something else than what the edits were made on: nothing may be guessed then. */
+static void edits_on_other_numbers_are_left_alone(void **state)
+{
+    struct fc_workspace_check c;
+    char text[600];
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        snprintf(
+            text, sizeof(text),
+            "INSERT OR REPLACE INTO inode SELECT first_ino + %d, 33188, 0, 0, 0, 0, 1, 77777, 0, 0, 0, 0, 0, 0, 0, 0, "
+            "1, NULL FROM layer",
+            i);
+        sql(text);
+    }
+    c = check(true);
+    assert_true(has_code(&c.found, "stack") && c.partly);
+    assert_null(c.backup);
+    assert_false(c.repaired);
+    fc_workspace_check_release(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_whole_one_has_no_finding, setup),
         cmocka_unit_test(each_damage_is_found_and_repaired),
+        cmocka_unit_test_setup(use_does_not_lose_what_has_no_name, setup),
+        cmocka_unit_test_setup(edits_on_other_numbers_are_left_alone, setup),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
