@@ -141,3 +141,40 @@ damage() { sqlite3 "$DB" "$1"; }
     diff <(grep -v three before) <(grep -v three after)
     cmp <(fccompose cat /srv/deep/three) <(head -c "$(stat -c %s big)" /dev/zero)
 }
+
+@test "fsck: a full disk, and a repair that is killed, change nothing or all" {
+    need_root
+    local i failed=0 worked=0
+    mkdir small
+    mount -t tmpfs -o size=12m none small
+    cd small
+    make_workspace
+    fccompose chmod -q -R 700 /
+    damage "DELETE FROM dentry WHERE name = CAST('three' AS BLOB)"
+    cp "$DB" ../damaged.db
+    for i in 20 50 80 110 140 170; do
+        cp ../damaged.db "$DB"
+        dd if=/dev/zero of=fill bs=4k status=none 2>/dev/null || true
+        truncate -s "-${i}K" fill
+        if fccompose fsck -q --repair >../out 2>&1; then
+            worked=1
+        else
+            failed=1
+            grep -qE 'disk is full|No space left' ../out
+            run ! compgen -G "$DB.before-fsck-*"
+            rm fill
+            sqlite3 "$DB" .dump | cmp - <(sqlite3 ../damaged.db .dump)
+        fi
+        rm -f fill "$DB".before-fsck-* "$DB"-*
+    done
+    [ "$failed$worked" = 11 ]
+    cp ../damaged.db "$DB"
+    for i in 1 2 3 4 5 6; do
+        timeout -s KILL "0.0$i" fccompose fsck -q --repair || true
+        [ "$(sqlite3 "$DB" 'PRAGMA integrity_check')" = ok ]
+    done
+    run -0 fccompose fsck -q --repair
+    run -0 fccompose fsck -q
+    [ "$output" = "$PWD: no errors" ]
+    fccompose cat "/lost+found/$(fccompose ls -q /lost+found | head -n 1 | tr -d '\n')" | cmp - big
+}

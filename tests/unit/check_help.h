@@ -167,6 +167,7 @@ static inline void make_edits(struct fc_live *live)
     verb(live, (struct fc_verb){.kind = FC_VERB_LN, .path = "/srv/hard", .target = "/etc/new", .fd = -1});
     verb(live, (struct fc_verb){.kind = FC_VERB_CHMOD, .path = "/bin/tool", .mode_text = "700", .fd = -1});
     verb(live, (struct fc_verb){.kind = FC_VERB_RM, .path = "/old/file", .fd = -1});
+    verb(live, (struct fc_verb){.kind = FC_VERB_CHMOD, .path = "/usr/share/doc", .mode_text = "600", .fd = -1});
     verb(live, (struct fc_verb){.kind = FC_VERB_MV, .path = "/usr/share", .target = "/moved", .fd = -1});
     verb(live, (struct fc_verb){
                    .kind = FC_VERB_XATTR, .path = "/etc/new", .name = "user.k", .data = "v", .size = 1, .fd = -1});

@@ -28,7 +28,7 @@ static const struct damage damages[] = {
     D("text for a time", "UPDATE inode SET atime = 'then' WHERE ino = " INO("a"), "inode", ""),
     D("a mode without a type", "UPDATE inode SET mode = 420 WHERE ino = " INO("new"), "inode", ""),
     D("a directory without a type", "UPDATE inode SET mode = 493 WHERE ino = " INO("sub"), "inode", ""),
-    D("a lower file without a type", "UPDATE inode SET mode = 448 WHERE lower_content = 1", "inode", ""),
+    D("a lower file without a type", "UPDATE inode SET mode = 448 WHERE mode = 33216", "inode", ""),
     D("a mode with strange bits", "UPDATE inode SET mode = mode | 1048576 WHERE ino = " INO("a"), "inode", ""),
     D("a negative size", "UPDATE inode SET size = -5 WHERE ino = " INO("b"), "inode", "/srv/sub/b",
       "/srv/sub/b 100644 0:0 n1"),
@@ -44,8 +44,8 @@ static const struct damage damages[] = {
       "inode", "/srv/sym", "/srv/sym 120777 0:0 n1"),
     D("a symlink's size", "UPDATE inode SET size = 99 WHERE ino = " INO("sym"), "inode", ""),
     D("content of no layer", "UPDATE inode SET lower_content = 1 WHERE ino = " INO("a"), "data-lost", ""),
-    D("a lower file's size", "UPDATE inode SET size = 1 WHERE lower_content = 1", "inode", ""),
-    D("a lower file that is a directory", "UPDATE inode SET mode = 16832 WHERE lower_content = 1", "type", ""),
+    D("a lower file's size", "UPDATE inode SET size = 1 WHERE mode = 33216", "inode", ""),
+    D("a lower file that is a directory", "UPDATE inode SET mode = 16832 WHERE mode = 33216", "type", ""),
     D("a lower directory that is a file", "UPDATE inode SET mode = 33188 WHERE ino = 1", "type", ""),
     D("a row lost, content there", "DELETE FROM inode WHERE ino = " INO("b"), "inode-lost", "/srv/sub/b",
       "/srv/sub/b 100600 0:0 n1"),
@@ -78,8 +78,8 @@ static const struct damage damages[] = {
     D("a deletion of nothing", "INSERT INTO dentry VALUES (1, CAST('nobody' AS BLOB), 0)", "whiteout", ""),
     D("attributes of nothing", "INSERT INTO xattr VALUES (999999, CAST('user.x' AS BLOB), x'00')", "xattr-owner", ""),
     D("attributes of a lower object without a row",
-      "INSERT INTO xattr SELECT ino + 1, CAST('user.x' AS BLOB), CAST('1' AS BLOB) FROM inode WHERE lower_content = 1",
-      NULL, "/bin /big /etc /usr /moved /old"),
+      "INSERT INTO xattr SELECT ino + 1, CAST('user.x' AS BLOB), CAST('1' AS BLOB) FROM inode WHERE mode = 33216", NULL,
+      "/bin /big /etc /usr /moved /old"),
     D("an attribute without a name", "INSERT INTO xattr VALUES (" INO("a") ", x'', x'00')", "xattr", ""),
     D("an attribute too large", "INSERT INTO xattr VALUES (" INO("a") ", CAST('user.l' AS BLOB), zeroblob(70000))",
       "xattr", ""),
@@ -218,6 +218,28 @@ static void use_does_not_lose_what_has_no_name(void **state)
     assert_non_null(strstr(now.data, "/b 100644 0:0 n1"));
 }
 
+/* A layer's directory that was moved comes back with all that is in it, in one place. */
+static void a_moved_directory_comes_back_whole(void **state)
+{
+    fc_auto(fc_buf_release) struct fc_buf now = {0};
+    struct fc_workspace_check c;
+    const char *at;
+
+    (void)state;
+    sql("DELETE FROM dentry WHERE " NAME("moved"));
+    c = check(true);
+    assert_int_equal(c.left.n, 0);
+    fc_workspace_check_release(&c);
+    read_tree(home, &now);
+    same_but(&now, "/moved");
+    at = strstr(now.data, "\n/lost+found/#");
+    assert_non_null(at);
+    at = strstr(at + 1, "\n/lost+found/#");
+    assert_non_null(at);
+    assert_memory_equal(at + strcspn(at, " "), " 100600 0:0 n1 ", 15);
+    assert_null(strstr(at + 1, "\n/lost+found/#"));
+}
+
 /* The rows of layers say something else than what the edits were made on: nothing may be guessed then. */
 static void edits_on_other_numbers_are_left_alone(void **state)
 {
@@ -246,6 +268,7 @@ int main(void)
         cmocka_unit_test_setup(a_whole_one_has_no_finding, setup),
         cmocka_unit_test(each_damage_is_found_and_repaired),
         cmocka_unit_test_setup(use_does_not_lose_what_has_no_name, setup),
+        cmocka_unit_test_setup(a_moved_directory_comes_back_whole, setup),
         cmocka_unit_test_setup(edits_on_other_numbers_are_left_alone, setup),
     };
 
