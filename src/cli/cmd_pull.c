@@ -25,8 +25,8 @@ static int pull_stack(struct cli *cli, struct fc_cache *cache, struct fc_error *
     if (r == 0)
         r = fc_workspace_pull(dir, cache, &import, err);
     cli_fetcher_free(import.fetcher);
-    if (r < 0)
-        return r;
+    if (r < 0 || cli_fetch_check(err) < 0)
+        return r < 0 ? r : -ECANCELED;
     if (r == 0)
         cli_say(cli, "every layer is in the cache");
     else

@@ -35,6 +35,8 @@ static void catch_signals(bool on)
     }
 }
 
+int cli_fetch_check(struct fc_error *err) { return caught ? fc_fail(err, ECANCELED, "canceled") : 0; }
+
 void cli_fetch_die_if_canceled(void)
 {
     if (!caught)

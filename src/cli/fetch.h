@@ -38,6 +38,8 @@ void cli_fetch_release(struct cli *cli);
 int cli_fetcher_new(struct cli *cli, const char *cache_dir, struct fc_fetcher **ret, struct fc_error *err);
 /** Free it; signals do what they did before. NULL is allowed. */
 void cli_fetcher_free(struct fc_fetcher *f);
+/** Whether a signal has canceled a fetcher: 0, or -ECANCELED with words. */
+int cli_fetch_check(struct fc_error *err);
 /** When a signal has canceled a fetcher: end by that signal, so that who started us sees it. */
 void cli_fetch_die_if_canceled(void);
 

@@ -105,8 +105,8 @@ static int import_one(struct cli *cli, struct fc_cache *cache, const char *use, 
     struct fc_imported imported = {0};
     int r = fc_stack_import(cache, use, options, &imported, err);
 
-    if (r == 0 && options->fetcher && fc_fetcher_canceled(options->fetcher))
-        r = fc_fail(err, ECANCELED, "canceled");
+    if (r == 0)
+        r = cli_fetch_check(err);
     if (r == 0) {
         say_imported(cli, record, &imported);
         r = take_imported(layers, record, &imported, err);
@@ -164,6 +164,8 @@ int cli_import(struct cli *cli, struct fc_cache *cache, const char *const *locat
     fc_stack_ahead_free(ahead);
     cli_fetcher_free(own.fetcher);
     cli_locators_release(&l);
+    if (r == 0)
+        r = cli_fetch_check(err);
     if (r < 0)
         return r;
     *ret = layers;

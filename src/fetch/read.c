@@ -375,14 +375,27 @@ static int turn(struct fc_fetch *t, bool want_bytes, struct fc_error *err)
     return 0;
 }
 
-/* Bytes that can be read at once. Returns their count, 0: the end, -ESTALE. Under the lock. */
+/*
+ * What was read is not what there is now: whoever reads has to wait for the whole in any case, and if that fails it is why.
+ * Under the lock.
+ */
+static int is_stale(struct fc_fetch *t, struct fc_error *err)
+{
+    int r;
+
+    while ((r = turn(t, false, err)) == 0)
+        ;
+    return r < 0 ? r : fc_fail(err, ESTALE, "%s: it changed on the server while it was read", t->b->label);
+}
+
+/* Bytes that can be read at once. Returns their count, 0: the end, -ESTALE and other failures. Under the lock. */
 static ssize_t at_hand(struct fc_fetch *t, size_t size, struct fc_error *err)
 {
     struct fc_blob *b = t->b;
 
     if (t->generation != b->generation) {
         if (t->at > 0)
-            return fc_fail(err, ESTALE, "%s: it changed on the server while it was read", b->label);
+            return is_stale(t, err);
         t->generation = b->generation;
     }
     return (ssize_t)(b->received - t->at < size ? b->received - t->at : size);

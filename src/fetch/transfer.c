@@ -234,7 +234,8 @@ static void set_manners(struct fc_transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https,file");
     curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L); /* by hand: whom the credentials go to is ours to say */
     curl_easy_setopt(t->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT, (long)f->connect_s);
+    /* Where the cache can stand in there is no point in long waits for a network that is not there. */
+    curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT, (long)(t->hasty && f->connect_s > 5 ? 5 : f->connect_s));
     curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE, 256L * 1024);
     curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "fccompose");

@@ -163,6 +163,15 @@ PY
     run fccompose pull -q --rewrite "$URL/=$URL/none/" "$URL/plain.tar"
     [ "$status" -eq 1 ]
     [[ $output == *none/plain.tar*404* ]]
+    # A mirror whose file is damaged: what was imported of it is thrown away.
+    mkdir -p www/bad/releases/amd64/amd64/14.3-RELEASE
+    head -c 150 www/freebsd/releases/amd64/amd64/14.3-RELEASE/base.txz >www/bad/releases/amd64/amd64/14.3-RELEASE/base.txz
+    head -c 300000 /dev/urandom >>www/bad/releases/amd64/amd64/14.3-RELEASE/base.txz
+    d=$(fccompose pull -q --mirror "https://download.freebsd.org/=$URL/bad/" freebsd:14.3/amd64)
+    [ "$(fccompose cat -q -l "$d" /etc/made)" = "freebsd 14.3-RELEASE amd64/amd64" ]
+    [ "$(requests '"path": "/bad/releases/amd64/amd64/14.3-RELEASE/base.txz"')" -eq 1 ]
+    [ -z "$(ls cache/oci/.parts)" ]
+    rm -r cache
     FCCOMPOSE_REWRITE="http://a.invalid/=$URL/none/ $M/=$URL/mirror/" fccompose pull -q $M/plain.tar
     rm -r cache
     printf 'mirrors:\n  %s/: [%s/none/, %s/mirror/]\n' $M "$URL" "$URL" >>config/fccompose/config.yaml

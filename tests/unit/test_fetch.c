@@ -353,6 +353,8 @@ static void test_mirrors(void **state)
     struct fc_fetch_want w = want("a", data, 5000);
     struct fc_fetch_rule rules[3];
     struct fc_fetch *t = NULL;
+    char buffer[6000];
+    int fd;
 
     (void)state;
     snprintf(original, sizeof(original), "http://127.0.0.1:1/");
@@ -373,9 +375,17 @@ static void test_mirrors(void **state)
     data[9] ^= 1;
     rules[0] = (struct fc_fetch_rule){original, bad, false};
     rules[1] = (struct fc_fetch_rule){original, mirror, false};
+    /* Who reads while the wrong bytes arrive is told, and finds the right ones behind them. */
+    behave("bad/a", "{\"bytes_per_s\": 20000}");
     open_fetcher(&(struct fc_fetch_options){.rules = rules, .n_rules = 2});
     assert_int_equal(fc_fetch_start(fetcher, &w, &t, &err), 0);
+    assert_true(fc_fetch_read(t, buffer, 10, &err) > 0);
     assert_int_equal(fc_fetch_wait(t, &err), 0);
+    assert_int_equal(fc_fetch_read(t, buffer, 10, &err), -ESTALE);
+    fd = fc_fetch_open(t, &err);
+    assert_int_equal(fc_pread_full(fd, buffer, sizeof(buffer), 0), 5000);
+    assert_memory_equal(buffer, data, 5000);
+    close(fd);
     fc_fetch_free(t);
     assert_int_equal(download(&w, data, 5000), 0);
     assert_int_equal(requests("/bad/a"), 1);
