@@ -74,7 +74,8 @@ static int ask_branch(struct fc_inquiry *q, const char *branch, struct fc_catalo
 {
     fc_auto(fc_yaml_free) struct fc_yaml *y = NULL;
     struct fc_buf text = {0};
-    int node, r = fc_inquiry_get(q, &text, NULL, err, BASE "/%s/releases/%s/latest-releases.yaml", branch, q->arch);
+    int node,
+        r = fc_inquiry_get(q, &text, NULL, NULL, err, BASE "/%s/releases/%s/latest-releases.yaml", branch, q->arch);
 
     if (r == 0)
         r = fc_yaml_parse(text.data, text.len, "alpine: latest-releases.yaml", &y, err);
@@ -95,7 +96,7 @@ static int ask_earlier(struct fc_inquiry *q, const char *branch, struct fc_catal
     int r;
 
     snprintf(file, sizeof(file), "alpine-minirootfs-%.64s-%s.tar.gz", version, q->arch);
-    r = fc_inquiry_get(q, &text, NULL, err, BASE "/%s/releases/%s/%s.sha256", branch, q->arch, file);
+    r = fc_inquiry_get(q, &text, NULL, NULL, err, BASE "/%s/releases/%s/%s.sha256", branch, q->arch, file);
     at = text.data ? text.data : "";
     if (r == 0 && (!fc_sums_next(&at, &ret->sum, name) || strcmp(name, file) != 0))
         r = fc_fail(err, EBADMSG, "alpine: %s.sha256 does not say the digest of it", file);
@@ -121,7 +122,7 @@ static int branches(struct fc_inquiry *q, struct fc_buf *ret, struct fc_error *e
     struct fc_buf text = {0};
     char name[256];
     const char *at;
-    int r = fc_inquiry_get(q, &text, NULL, err, BASE "/");
+    int r = fc_inquiry_get(q, &text, NULL, NULL, err, BASE "/");
 
     for (at = text.data ? text.data : ""; r == 0 && fc_listing_next(&at, name);) {
         size_t n = strlen(name);

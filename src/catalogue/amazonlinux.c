@@ -55,7 +55,7 @@ static int ask(struct fc_inquiry *q, const char *where, bool minimal, struct fc_
     int r;
 
     snprintf(folder, sizeof(folder), "%s%s", stem + strlen("al2023-"), strcmp(q->arch, "arm64") == 0 ? "-arm64" : "");
-    r = fc_inquiry_get(q, &text, NULL, err, BASE "/%s/%s/SHA256SUMS", where, folder);
+    r = fc_inquiry_get(q, &text, NULL, NULL, err, BASE "/%s/%s/SHA256SUMS", where, folder);
     if (r == 0)
         r = take(q, &text, folder, stem, ret, err);
     fc_buf_release(&text);

@@ -68,7 +68,8 @@ static void take_date(struct fc_inquiry *q, const char *folder, struct fc_catalo
     struct fc_buf text = {0};
     const char *created = NULL;
 
-    if (fc_inquiry_get(q, &text, NULL, NULL, RAW "/dist-%s/%s/oci/blobs/image-config.json", q->arch, folder) == 0 &&
+    if (fc_inquiry_get(q, &text, NULL, NULL, NULL, RAW "/dist-%s/%s/oci/blobs/image-config.json", q->arch, folder) ==
+            0 &&
         fc_yaml_parse(text.data, text.len, "image-config.json", &y, NULL) == 0)
         created = fc_yaml_get_text(y, fc_yaml_root(y), "created");
     ret->date = created ? strndup(created, 10) : NULL;
@@ -80,13 +81,13 @@ static int ask(struct fc_inquiry *q, const char *folder, struct fc_catalogue_ans
     struct fc_buf text = {0};
     struct fc_sum manifest;
     uint64_t size;
-    int r = fc_inquiry_get(q, &text, NULL, err, RAW "/dist-%s/%s/oci/index.json", q->arch, folder);
+    int r = fc_inquiry_get(q, &text, NULL, NULL, err, RAW "/dist-%s/%s/oci/index.json", q->arch, folder);
 
     if (r == 0)
         r = first_of(&text, "manifests", "index.json", &manifest, &size, err);
     if (r == 0)
-        r = fc_inquiry_get_exactly(q, &text, &manifest, err, RAW "/dist-%s/%s/oci/blobs/image-manifest.json", q->arch,
-                                   folder);
+        r = fc_inquiry_get(q, &text, &manifest, NULL, err, RAW "/dist-%s/%s/oci/blobs/image-manifest.json", q->arch,
+                           folder);
     if (r == 0)
         r = first_of(&text, "layers", "image-manifest.json", &ret->sum, &ret->size, err);
     fc_buf_release(&text);
@@ -143,7 +144,7 @@ static int list(struct fc_inquiry *q, struct fc_releases *ret, struct fc_error *
 {
     fc_auto(fc_yaml_free) struct fc_yaml *y = NULL;
     struct fc_buf text = {0};
-    int node, r = fc_inquiry_get(q, &text, NULL, err, API "?ref=dist-%s", q->arch);
+    int node, r = fc_inquiry_get(q, &text, NULL, NULL, err, API "?ref=dist-%s", q->arch);
 
     if (r == 0)
         r = fc_yaml_parse(text.data, text.len, "debian: list of suites", &y, err);

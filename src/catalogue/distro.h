@@ -47,12 +47,12 @@ extern const struct fc_distro fc_distro_alpine, fc_distro_ubuntu, fc_distro_debi
 /** All, NULL-terminated. */
 extern const struct fc_distro *const fc_distros[];
 
-/** Fetch an index file. @url is formatted. @ret_digest, which may be NULL, gets its digest. Returns 0 or -errno with words. */
-int fc_inquiry_get(struct fc_inquiry *q, struct fc_buf *ret, struct fc_digest *ret_digest, struct fc_error *err,
-                   const char *url, ...) FC_PRINTF(5, 6);
-/** The same, of what must have the digest @sum. */
-int fc_inquiry_get_exactly(struct fc_inquiry *q, struct fc_buf *ret, const struct fc_sum *sum, struct fc_error *err,
-                           const char *url, ...) FC_PRINTF(5, 6);
+/**
+ * Fetch an index file. @url is formatted. @sum is what its bytes must be, or NULL; @ret_digest, which may be NULL, gets what they
+ * are. Returns 0 or -errno with words.
+ */
+int fc_inquiry_get(struct fc_inquiry *q, struct fc_buf *ret, const struct fc_sum *sum, struct fc_digest *ret_digest,
+                   struct fc_error *err, const char *url, ...) FC_PRINTF(6, 7);
 /**
  * Check the index @digest (fetched before) against the detached signature at @url. Returns 0 with the signer's fingerprint
  * in *ret_signer (caller frees), or NULL there and a warning when it cannot be checked; -EKEYREJECTED with words.

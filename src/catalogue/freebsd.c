@@ -36,7 +36,7 @@ static int releases(struct fc_inquiry *q, struct fc_buf *ret, struct fc_error *e
 {
     struct fc_buf text = {0};
     char name[256];
-    int r = fc_inquiry_get(q, &text, NULL, err, BASE "/%s/", folder_of(q->arch));
+    int r = fc_inquiry_get(q, &text, NULL, NULL, err, BASE "/%s/", folder_of(q->arch));
 
     for (const char *at = text.data ? text.data : ""; r == 0 && fc_listing_next(&at, name);) {
         char *tail = strstr(name, "-RELEASE/");
@@ -88,7 +88,7 @@ static int ask(struct fc_inquiry *q, const char *version, struct fc_catalogue_an
 {
     const char *folder = folder_of(q->arch);
     struct fc_buf text = {0};
-    int r = fc_inquiry_get(q, &text, NULL, err, BASE "/%s/%s-RELEASE/MANIFEST", folder, version);
+    int r = fc_inquiry_get(q, &text, NULL, NULL, err, BASE "/%s/%s-RELEASE/MANIFEST", folder, version);
 
     if (r == 0 && take(&text, ret) < 0)
         r = fc_fail(err, EBADMSG, "freebsd: the MANIFEST of %s does not say the digest of base.txz", version);

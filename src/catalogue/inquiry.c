@@ -28,27 +28,8 @@ static int get(struct fc_inquiry *q, struct fc_buf *ret, const struct fc_sum *su
     return r;
 }
 
-int fc_inquiry_get(struct fc_inquiry *q, struct fc_buf *ret, struct fc_digest *ret_digest, struct fc_error *err,
-                   const char *url, ...)
-{
-    struct fc_buf text = {0};
-    char *whole = NULL;
-    va_list ap;
-    int r;
-
-    va_start(ap, url);
-    r = vasprintf(&whole, url, ap);
-    va_end(ap);
-    if (r < 0)
-        return fc_fail(err, ENOMEM, "out of memory");
-    r = get(q, ret, NULL, ret_digest, whole, err);
-    free(whole);
-    fc_buf_release(&text);
-    return r;
-}
-
-int fc_inquiry_get_exactly(struct fc_inquiry *q, struct fc_buf *ret, const struct fc_sum *sum, struct fc_error *err,
-                           const char *url, ...)
+int fc_inquiry_get(struct fc_inquiry *q, struct fc_buf *ret, const struct fc_sum *sum, struct fc_digest *ret_digest,
+                   struct fc_error *err, const char *url, ...)
 {
     char *whole = NULL;
     va_list ap;
@@ -59,7 +40,7 @@ int fc_inquiry_get_exactly(struct fc_inquiry *q, struct fc_buf *ret, const struc
     va_end(ap);
     if (r < 0)
         return fc_fail(err, ENOMEM, "out of memory");
-    r = get(q, ret, sum, NULL, whole, err);
+    r = get(q, ret, sum, ret_digest, whole, err);
     free(whole);
     return r;
 }

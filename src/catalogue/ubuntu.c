@@ -61,7 +61,7 @@ static int ask(struct fc_inquiry *q, const char *folder, const char *prefix, con
     struct fc_digest digest;
     struct fc_buf text = {0};
     char name[256];
-    int r = fc_inquiry_get(q, &text, &digest, err, "%s/SHA256SUMS", folder);
+    int r = fc_inquiry_get(q, &text, NULL, &digest, err, "%s/SHA256SUMS", folder);
 
     if (r == 0 && asprintf(&signature, "%s/SHA256SUMS.gpg", folder) < 0) {
         signature = NULL;
@@ -104,7 +104,7 @@ static int releases(struct fc_inquiry *q, struct fc_buf *ret, struct fc_error *e
 {
     struct fc_buf text = {0};
     char name[256];
-    int r = fc_inquiry_get(q, &text, NULL, err, BASE "/");
+    int r = fc_inquiry_get(q, &text, NULL, NULL, err, BASE "/");
 
     for (const char *at = text.data ? text.data : ""; r == 0 && fc_listing_next(&at, name);) {
         name[strcspn(name, "/")] = '\0';
