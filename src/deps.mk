@@ -15,9 +15,11 @@ uses_yaml := base
 foreign_yaml := yaml
 uses_catalogue := base fetch yaml
 foreign_catalogue :=
+uses_lock := base
+foreign_lock := jansson
 uses_oci := base fetch entry archive
 foreign_oci := jansson
-uses_stack := base fetch catalogue entry archive layer oci
+uses_stack := base lock fetch catalogue entry archive layer oci
 foreign_stack :=
 uses_tree := base layer
 foreign_tree :=
@@ -35,10 +37,10 @@ uses_ext4 := base live image
 foreign_ext4 := ext2fs
 uses_export := base entry archive layer oci tree live
 foreign_export :=
-uses_workspace := base fetch entry archive layer stack tree edit live image fuse export
+uses_workspace := base lock fetch entry archive layer stack tree edit live image fuse export
 foreign_workspace :=
-uses_cli := base fetch yaml catalogue entry archive layer oci stack tree edit live fuse image label ext4 export workspace
+uses_cli := base lock fetch yaml catalogue entry archive layer oci stack tree edit live fuse image label ext4 export workspace
 foreign_cli := jansson
 
 # Lowest first: the order in which the modules stand in src/README.md.
-MODULES := base fetch yaml catalogue entry archive layer oci stack tree edit live image fuse label ext4 export workspace cli
+MODULES := base lock fetch yaml catalogue entry archive layer oci stack tree edit live image fuse label ext4 export workspace cli

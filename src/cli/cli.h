@@ -33,7 +33,9 @@ enum {
     CLI_OPT_PROGRESS,
     CLI_OPT_JSON,
     CLI_OPT_VERSION,
-    CLI_OPT_OFFLINE, /* the ones from here are for commands that may fetch: cli/fetch.h */
+    CLI_OPT_OFFLINE,
+    CLI_OPT_LOCKED,
+    CLI_OPT_INSECURE, /* the ones from here are for commands that may fetch: cli/fetch.h */
     CLI_OPT_ARCH,
     CLI_OPT_REQUIRE_SIGNATURE,
     CLI_OPT_MIRROR,
@@ -105,6 +107,7 @@ struct cli {
     struct fc_progress *progress;      /**< NULL when quiet */
     const struct cli_command *command; /**< the one that runs */
     struct cli_fetch *fetch;           /**< what options say about downloads; NULL: nothing */
+    struct cli_lock *lock;             /**< owned by lock.c */
     char hint[512];                    /**< the next step, printed below an error */
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "cli/commands.h"
+#include "cli/lock.h"
 #include "cli/fetch.h"
 #include "cli/view.h"
 #include "layer/layer.h"
@@ -25,8 +26,10 @@ static int stack(struct fc_cache *cache, const struct cli_layers *layers, struct
     int r = add ? fc_workspace_open(".", cache, FC_WORKSPACE_WRITE, &ws, err) : fc_fail_errno(err, ENOMEM, "layers");
 
     for (size_t i = 0; i < n && r == 0; i++)
-        add[i] = (struct fc_workspace_new_layer){
-            .layer = layers->list[i].layer, .locator = layers->list[i].locator, .name = layers->list[i].name};
+        add[i] = (struct fc_workspace_new_layer){.layer = layers->list[i].layer,
+                                                 .locator = layers->list[i].locator,
+                                                 .name = layers->list[i].name,
+                                                 .source = layers->list[i].source};
     if (r == 0 && n)
         r = fc_workspace_layers_add(ws, add, n, -1, err);
     return r < 0 || !layers->config ? r : fc_workspace_config_set(ws, layers->config, err);
@@ -42,6 +45,21 @@ static int create(struct fc_cache *cache, const struct cli_layers *layers, struc
     if (r < 0)
         fc_remove_all(AT_FDCWD, FC_WORKSPACE_FOLDER); /* made a moment ago: nothing half-made is left */
     return r;
+}
+
+/* Without layers to name, a lock names them. */
+static int from_lock(struct cli *cli, struct fc_cache *cache, const struct fc_import_options *import,
+                     struct cli_layers *ret, struct fc_error *err)
+{
+    const struct fc_lock *lock = cli_lock(cli);
+    fc_auto(fc_free) const char **locators = calloc(lock->n + 1, sizeof(*locators));
+
+    if (!locators)
+        return fc_fail_errno(err, ENOMEM, "layers");
+    for (size_t i = 0; i < lock->n; i++)
+        locators[i] = lock->entries[i].locator;
+    cli_say(cli, "the layers of %s", FC_LOCK_NAME);
+    return cli_import(cli, cache, locators, lock->n, import, ret, err);
 }
 
 static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
@@ -61,7 +79,11 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     }
     r = fc_cache_open(NULL, &cache, err);
     if (r == 0)
-        r = cli_import(cli, cache, args->operands, args->n_operands, &import, &layers, err);
+        r = cli_lock_load(cli, err);
+    if (r == 0)
+        r = args->n_operands || !cli_lock(cli)
+                ? cli_import(cli, cache, args->operands, args->n_operands, &import, &layers, err)
+                : from_lock(cli, cache, &import, &layers, err);
     if (r < 0)
         return r;
     r = create(cache, &layers, err);

@@ -77,8 +77,8 @@ static int add(struct cli *cli, const struct cli_args *args, struct fc_workspace
         const struct cli_layer *l = &layers->list[i];
         const char *locator = to_remember(&arena, l->locator, fc_workspace_dir(ws));
 
-        new_layers[i] =
-            (struct fc_workspace_new_layer){l->layer, locator, l->name ? l->name : cli_value(args, OPT_NAME)};
+        new_layers[i] = (struct fc_workspace_new_layer){l->layer, locator,
+                                                        l->name ? l->name : cli_value(args, OPT_NAME), l->source};
         r = locator ? 0 : -ENOMEM;
     }
     r = r < 0 ? fc_fail_errno(err, -r, "layers") : fc_workspace_layers_add(ws, new_layers, n, position, err);

@@ -9,6 +9,7 @@ extern const struct cli_command cmd_init;
 extern const struct cli_command cmd_layer;
 extern const struct cli_command cmd_pull;
 extern const struct cli_command cmd_ls_remote;
+extern const struct cli_command cmd_lock;
 extern const struct cli_command cmd_push;
 extern const struct cli_command cmd_login;
 extern const struct cli_command cmd_logout;

@@ -80,10 +80,8 @@ static int read_insecure(const struct config *c, int node, struct fc_error *err)
 
         if (!host)
             return wrong(c, one, "HOST or HOST:PORT", err);
-        if (fc_grow(&s->insecure, &s->insecure_cap, s->n_insecure + 1, sizeof(*s->insecure)) < 0 ||
-            !(s->insecure[s->n_insecure] = cli_fetch_keep(s, host, strlen(host))))
+        if (cli_fetch_add_insecure(s, host) < 0)
             return fc_fail_errno(err, ENOMEM, "%s", c->path);
-        s->n_insecure++;
     }
     return 0;
 }

@@ -90,6 +90,14 @@ int cli_fetch_add_rule(struct cli_fetch *s, const char *what, const char *text, 
     return cli_fetch_add_rule_pair(s, prefix, equals + 1, only) < 0 ? fc_fail_errno(err, ENOMEM, "%s", what) : 0;
 }
 
+int cli_fetch_add_insecure(struct cli_fetch *s, const char *host)
+{
+    if (fc_grow(&s->insecure, &s->insecure_cap, s->n_insecure + 1, sizeof(*s->insecure)) < 0)
+        return -ENOMEM;
+    s->insecure[s->n_insecure] = cli_fetch_keep(s, host, strlen(host));
+    return s->insecure[s->n_insecure] ? (s->n_insecure++, 0) : -ENOMEM;
+}
+
 static struct cli_fetch *settings(struct cli *cli)
 {
     if (!cli->fetch)
@@ -110,6 +118,11 @@ int cli_fetch_take(struct cli *cli, int id, const char *value, struct fc_error *
     case CLI_OPT_ARCH:
         s->arch = value;
         return *value ? 0 : cli_usage(err, "--arch: expected a name such as x86_64 or arm64");
+    case CLI_OPT_LOCKED:
+        s->locked = true;
+        return 0;
+    case CLI_OPT_INSECURE:
+        return cli_fetch_add_insecure(s, value) < 0 ? fc_fail_errno(err, ENOMEM, "options") : 0;
     case CLI_OPT_REQUIRE_SIGNATURE:
         s->require_signature = true;
         return 0;
@@ -199,6 +212,8 @@ void cli_fetcher_free(struct fc_fetcher *f)
     current = NULL;
     fc_fetcher_free(f);
 }
+
+bool cli_fetch_is_locked(const struct cli *cli) { return cli->fetch && cli->fetch->locked; }
 
 const char *cli_fetch_arch(const struct cli *cli) { return cli->fetch ? cli->fetch->arch : NULL; }
 

@@ -22,6 +22,13 @@
          "PREFIX=URL",                                                                                                 \
          "ask URL for what begins with PREFIX, before the original; may be repeated",                                  \
          0},                                                                                                           \
+        {CLI_OPT_INSECURE,                                                                                             \
+         0,                                                                                                            \
+         "insecure",                                                                                                   \
+         "HOST[:PORT]",                                                                                                \
+         "check no certificate of it, and speak plain http if need be; may be repeated",                               \
+         0},                                                                                                           \
+        {CLI_OPT_LOCKED, 0, "locked", NULL, "fail unless fccompose.lock.json has the layer", 0},                       \
     {                                                                                                                  \
         CLI_OPT_REWRITE, 0, "rewrite", "PREFIX=URL", "the same, and never ask the original; may be repeated", 0        \
     }
@@ -43,6 +50,8 @@ int cli_fetch_check(struct fc_error *err);
 /** When a signal has canceled a fetcher: end by that signal, so that who started us sees it. */
 void cli_fetch_die_if_canceled(void);
 
+/** Whether --locked was given. */
+bool cli_fetch_is_locked(const struct cli *cli);
 /** The architecture of --arch, or NULL. */
 const char *cli_fetch_arch(const struct cli *cli);
 /** Whether --require-signature, or the configuration, asks for signatures. Known after cli_fetcher_new(). */
@@ -58,12 +67,14 @@ struct cli_fetch {
     char **strings;
     size_t n_strings, strings_cap;
     const char *arch;
-    bool require_signature, configured;
+    bool require_signature, configured, locked;
 };
 /** A copy of @text that lives as long as @s. NULL when out of memory. */
 char *cli_fetch_keep(struct cli_fetch *s, const char *text, size_t len);
 /** Add "PREFIX=URL". @what names the source in messages. Returns 0 or wrong usage. */
 int cli_fetch_add_rule(struct cli_fetch *s, const char *what, const char *text, bool only, struct fc_error *err);
+/** Add a host that need not prove who it is. Returns 0 or -ENOMEM. */
+int cli_fetch_add_insecure(struct cli_fetch *s, const char *host);
 /** Add the rule @prefix to @to. Returns 0 or -ENOMEM. */
 int cli_fetch_add_rule_pair(struct cli_fetch *s, const char *prefix, const char *to, bool only);
 /** Add what the configuration file says. Returns 0, also when there is none; or -errno with words that name the line. */

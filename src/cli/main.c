@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "cli/commands.h"
 #include "cli/fetch.h"
+#include "cli/lock.h"
 
 /* Descriptors 0, 1 and 2 always stand for something, so that no file of ours is taken for a standard stream. */
 static void keep_standard_streams(void)
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
     cli.color = want_color();
     r = run(&cli, argc, argv, &err);
     cli_fetch_release(&cli);
+    cli_lock_release(&cli);
     if (r >= 0) {
         struct fc_error late = {0};
 

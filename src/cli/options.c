@@ -114,6 +114,8 @@ static int take_global(struct cli *cli, int id, const char *value, struct fc_err
             return cli_usage(err, "--progress=%s: expected auto, tty, plain, json or quiet", value);
         return 0;
     case CLI_OPT_OFFLINE:
+    case CLI_OPT_LOCKED:
+    case CLI_OPT_INSECURE:
     case CLI_OPT_ARCH:
     case CLI_OPT_REQUIRE_SIGNATURE:
     case CLI_OPT_MIRROR:

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/fetch.h"
+#include "cli/lock.h"
 #include "layer/layer.h"
 #include "stack/stack.h"
 #include "workspace/workspace.h"
@@ -86,9 +87,10 @@ static int take_imported(struct cli_layers *layers, const char *locator, struct 
         if (name_of(locator, imported->resolved[0] != 0, i, imported->n_layers, &l->name) < 0)
             return fc_fail_errno(err, ENOMEM, "layers");
         l->locator = strdup(locator);
+        l->source = imported->source ? strdup(imported->source) : NULL;
         l->layer = fc_layer_ref(imported->layers[i]);
         layers->n++;
-        if (!l->locator)
+        if (!l->locator || (imported->source && !l->source))
             return fc_fail_errno(err, ENOMEM, "layers");
     }
     if (imported->config) {
@@ -103,7 +105,11 @@ static int import_one(struct cli *cli, struct fc_cache *cache, const char *use, 
                       const struct fc_import_options *options, struct cli_layers *layers, struct fc_error *err)
 {
     struct fc_imported imported = {0};
-    int r = fc_stack_import(cache, use, options, &imported, err);
+    struct fc_import_options how = *options;
+    int r = cli_lock_find(cli, record, &how.locked, err);
+
+    if (r == 0)
+        r = fc_stack_import(cache, use, &how, &imported, err);
 
     if (r == 0)
         r = cli_fetch_check(err);
@@ -158,6 +164,8 @@ int cli_import(struct cli *cli, struct fc_cache *cache, const char *const *locat
     own.fetcher = NULL;
     own.arch = cli_fetch_arch(cli);
     if (r == 0)
+        r = cli_lock_load(cli, err);
+    if (r == 0)
         r = begin_fetching(cli, cache, &l, &own, &ahead, err);
     if (r == 0)
         r = import_each(cli, cache, &l, &own, &layers, err);
@@ -179,6 +187,7 @@ void cli_layers_release(struct cli_layers *layers)
         fc_layer_unref(layers->list[i].layer);
         free(layers->list[i].name);
         free(layers->list[i].locator);
+        free(layers->list[i].source);
     }
     free(layers->list);
     free(layers->config);

@@ -13,6 +13,7 @@ struct cli_layers {
         struct fc_layer *layer;
         char *locator; /**< as it may be recorded: without passwords, with the architecture */
         char *name;    /**< of a layer of an image, else NULL */
+        char *source;  /**< for a lock; NULL: it cannot be locked */
     } * list;
     size_t n;
     char *config; /**< configuration of the last image among them, JSON; or NULL */

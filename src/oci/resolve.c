@@ -114,10 +114,18 @@ static bool is_chosen(struct search *s, const struct fc_oci_descriptor *d)
     return false;
 }
 
-static int look_through(struct search *s, const struct fc_oci_document *index, const char *digest, unsigned depth,
+/* Where a search is. */
+struct place {
+    const char *digest; /* of the index that is looked through; NULL for the outermost of a layout */
+    unsigned depth;
+    bool chosen; /* it is what the choice names, or in it */
+};
+
+static int look_through(struct search *s, const struct fc_oci_document *index, const struct place *at,
                         struct fc_error *err);
 
-static int look_into(struct search *s, const struct fc_oci_descriptor *d, unsigned depth, struct fc_error *err)
+static int look_into(struct search *s, const struct fc_oci_descriptor *d, unsigned depth, bool chosen,
+                     struct fc_error *err)
 {
     fc_auto(fc_oci_document_release) struct fc_oci_document inner = {0};
     struct fc_buf bytes __attribute__((cleanup(fc_buf_release_auto))) = {0};
@@ -131,7 +139,7 @@ static int look_into(struct search *s, const struct fc_oci_descriptor *d, unsign
         r = fc_oci_document_parse(bytes.data, bytes.len, d->media_type, d->digest, &inner, err);
     if (r == 0 && inner.kind != FC_OCI_INDEX)
         return fc_fail(err, EBADMSG, "%s: %s is not the index that it is said to be", s->source->label, d->digest);
-    return r < 0 ? r : look_through(s, &inner, d->digest, depth + 1, err);
+    return r < 0 ? r : look_through(s, &inner, &(struct place){d->digest, depth + 1, chosen}, err);
 }
 
 static bool is_index(const struct fc_oci_descriptor *d)
@@ -139,7 +147,7 @@ static bool is_index(const struct fc_oci_descriptor *d)
     return strstr(d->media_type, "image.index") || strstr(d->media_type, "manifest.list");
 }
 
-static int look_through(struct search *s, const struct fc_oci_document *index, const char *digest, unsigned depth,
+static int look_through(struct search *s, const struct fc_oci_document *index, const struct place *at,
                         struct fc_error *err)
 {
     char text[72];
@@ -149,12 +157,17 @@ static int look_through(struct search *s, const struct fc_oci_document *index, c
         const struct fc_oci_descriptor *d = &index->items[i];
         unsigned match = 1; /* who says nothing may be it */
 
-        if (d->attestation || (depth == 0 && !is_chosen(s, d)))
+        bool chosen = at->chosen || is_chosen(s, d);
+
+        if (d->attestation)
             continue;
-        if (is_index(d)) {
-            r = look_into(s, d, depth, err);
+        if (is_index(d)) { /* a digest may be that of something inside */
+            if (chosen || s->choice->digest)
+                r = look_into(s, d, at->depth, chosen, err);
             continue;
         }
+        if (!chosen)
+            continue;
         if (!strstr(d->media_type, "manifest")) /* unknown kinds are no error (image-spec, "Media Types") */
             continue;
         if (d->platform.arch[0])
@@ -162,7 +175,7 @@ static int look_through(struct search *s, const struct fc_oci_document *index, c
         if (match == 0)
             note_seen(s, fc_oci_platform_format(&d->platform, text));
         if (match > 0 || !s->choice->platform)
-            r = take_best(s, d, digest, match, err);
+            r = take_best(s, d, at->digest, match, err);
     }
     return r;
 }
@@ -184,7 +197,8 @@ static int nothing_found(const struct search *s, struct fc_error *err)
 /* Sets *ret_d, whose strings @s owns, to the manifest to take. */
 static int choose(struct search *s, const struct fc_oci_document *root, const char *root_digest, struct fc_error *err)
 {
-    int r = look_through(s, root, root_digest, root_digest ? 1 : 0, err);
+    const struct place at = {.digest = root_digest, .chosen = root_digest && !s->choice->digest};
+    int r = look_through(s, root, &at, err);
 
     if (r < 0)
         return r;

@@ -94,22 +94,36 @@ static int open_archive(const struct fc_import *im, const struct place *p, enum 
     return r;
 }
 
+/* With a lock the tag no longer counts. */
+static int open_registry(const struct fc_import *im, const char *ref, struct fc_oci_source **ret, struct fc_error *err)
+{
+    const char *manifest = im->options->locked ? im->options->locked->manifest : NULL;
+    fc_auto(fc_free) char *exact = NULL;
+    int r = need_fetcher(im, err);
+
+    if (r < 0 || !manifest)
+        return r < 0 ? r : fc_oci_registry_open(im->options->fetcher, ref, im->label, ret, err);
+    if (asprintf(&exact, "%.*s@%s", (int)strcspn(ref, "@"), ref, manifest) < 0)
+        return exact = NULL, fc_fail_errno(err, ENOMEM, "%s", im->label);
+    return fc_oci_registry_open(im->options->fetcher, exact, im->label, ret, err);
+}
+
 /* Open what @l names; *choice says which image in it, and borrows from @p. */
 static int open_source(const struct fc_import *im, const struct fc_locator *l, struct place *p,
                        struct fc_oci_choice *choice, struct fc_oci_source **ret, struct fc_error *err)
 {
     int r;
 
-    if (l->kind == FC_LOCATOR_REGISTRY) {
-        r = need_fetcher(im, err);
-        return r < 0 ? r : fc_oci_registry_open(im->options->fetcher, l->rest, im->label, ret, err);
-    }
+    if (l->kind == FC_LOCATOR_REGISTRY)
+        return open_registry(im, l->rest, ret, err);
     r = split(l->rest, p, err);
     if (r < 0)
         return r;
     if (l->kind == FC_LOCATOR_DOCKER_ARCHIVE)
         return open_archive(im, p, FC_OCI_ARCHIVE_DOCKER, ret, err);
-    if (p->ref && p->ref[0] == '@')
+    if (im->options->locked && im->options->locked->manifest)
+        choice->digest = im->options->locked->manifest;
+    else if (p->ref && p->ref[0] == '@')
         choice->digest = p->ref + 1;
     else
         choice->tag = p->ref;
@@ -173,6 +187,7 @@ static int import_layer(const struct fc_import *whole, struct fc_oci_source *sou
     snprintf(label, sizeof(label), "%.100s, layer %zu of %zu", whole->label, i + 1, image->document.n_items);
     im.label = label;
     im.result = &counts;
+    im.source = NULL; /* the whole image's is complete */
     im.check = (struct fc_import_check){.blob = plain ? &blob : NULL, .diffid = &diffid};
     if (r < 0)
         return fc_fail(err, EBADMSG, "%s: its diffID is none", label);
@@ -189,6 +204,37 @@ static int import_layer(const struct fc_import *whole, struct fc_oci_source *sou
     return r < 0 ? r : 0;
 }
 
+static int note_text(char **to, const char *text)
+{
+    *to = text ? strdup(text) : NULL;
+    return *to || !text ? 0 : -ENOMEM;
+}
+
+/* What the lock is to know of the image. */
+static int note_image(const struct fc_import *im, const struct fc_oci_image *image, struct fc_error *err)
+{
+    struct fc_lock_entry *s = im->source;
+    char platform[72];
+    int r = note_text(&s->index, image->index);
+
+    if (r == 0)
+        r = note_text(&s->manifest, image->digest);
+    if (r == 0)
+        r = note_text(&s->config, image->document.config.digest);
+    if (r == 0)
+        r = note_text(&s->platform, fc_oci_platform_format(&image->config.platform, platform));
+    s->layers = calloc(image->document.n_items, sizeof(*s->layers));
+    if (r < 0 || !s->layers)
+        return fc_fail_errno(err, ENOMEM, "%s", im->label);
+    s->n_layers = image->document.n_items;
+    for (size_t i = 0; i < s->n_layers; i++) {
+        s->layers[i].have_digest = fc_digest_parse(image->document.items[i].digest, &s->layers[i].digest) == 0;
+        s->layers[i].size = image->document.items[i].size;
+        (void)fc_digest_parse(image->config.diff_ids[i], &s->layers[i].diffid); /* importing says it if it is none */
+    }
+    return 0;
+}
+
 int fc_import_image(const struct fc_import *im, const struct fc_locator *l, struct fc_imported *ret,
                     struct fc_error *err)
 {
@@ -200,6 +246,8 @@ int fc_import_image(const struct fc_import *im, const struct fc_locator *l, stru
 
     if (r == 0)
         r = fc_oci_resolve(source, &choice, &image, err);
+    if (r == 0)
+        r = note_image(im, &image, err);
     if (r < 0)
         return r;
     ret->layers = calloc(image.document.n_items, sizeof(*ret->layers));

@@ -147,6 +147,7 @@ void fc_imported_release(struct fc_imported *imported)
         fc_layer_unref(imported->layers[i]);
     free(imported->layers);
     free(imported->config);
+    free(imported->source);
     *imported = (struct fc_imported){0};
 }
 
@@ -187,16 +188,64 @@ static int import_one(const struct fc_import *im, const struct fc_locator *l, st
     }
 }
 
+void fc_import_note(const struct fc_import *im, const struct fc_digest *blob, uint64_t size)
+{
+    if (im->source && im->source->n_layers == 1)
+        im->source->layers[0] = (struct fc_lock_layer){.have_digest = true, .digest = *blob, .size = size};
+}
+
+/* A locator that is one layer; what is noted about its bytes goes to the one layer of its source. */
+static int import_single(const struct fc_import *im, const struct fc_locator *l, struct fc_imported *result,
+                         struct fc_error *err)
+{
+    int r;
+
+    result->layers = calloc(1, sizeof(*result->layers));
+    im->source->layers = calloc(1, sizeof(*im->source->layers));
+    if (!result->layers || !im->source->layers)
+        return fc_fail_errno(err, ENOMEM, "%s", im->label);
+    im->source->n_layers = 1;
+    r = import_one(im, l, result->layers, err);
+    if (r < 0)
+        return r;
+    result->n_layers = 1;
+    im->source->layers[0].diffid = *fc_layer_diffid(result->layers[0]);
+    return 0;
+}
+
+/* Every layer that the lock has must be there. */
+static int check_locked(const struct fc_import *im, const struct fc_imported *result, struct fc_error *err)
+{
+    const struct fc_lock_entry *locked = im->options->locked;
+    char text[FC_DIGEST_TEXT];
+
+    for (size_t i = 0; locked && i < locked->n_layers; i++) {
+        bool there = false;
+
+        for (size_t k = 0; k < result->n_layers && !there; k++)
+            there =
+                memcmp(fc_layer_diffid(result->layers[k]), &locked->layers[i].diffid, sizeof(struct fc_digest)) == 0;
+        if (!there)
+            return fc_fail(err, ESTALE,
+                           "%s is no longer what " FC_LOCK_NAME " says (%s): it has changed since, or is imported with "
+                           "other options; fccompose lock --update takes what there is now",
+                           im->label, fc_digest_format(&locked->layers[i].diffid, text));
+    }
+    return 0;
+}
+
 int fc_stack_import(struct fc_cache *cache, const char *locator, const struct fc_import_options *options,
                     struct fc_imported *ret, struct fc_error *err)
 {
     static const struct fc_import_options defaults;
     fc_auto(fc_imported_release) struct fc_imported result = {0};
     char label[128];
+    fc_auto(fc_lock_entry_release) struct fc_lock_entry source = {.locator =
+                                                                      fc_stack_locator_for_record(locator, NULL)};
     const struct fc_import im = {
-        .cache = cache, .label = label, .options = options ? options : &defaults, .result = &result};
+        .cache = cache, .label = label, .options = options ? options : &defaults, .result = &result, .source = &source};
     struct fc_locator l;
-    int r = fc_locator_parse(locator, &l, err);
+    int r = source.locator ? fc_locator_parse(locator, &l, err) : fc_fail_errno(err, ENOMEM, "%s", locator);
 
     if (r < 0)
         return r;
@@ -208,13 +257,10 @@ int fc_stack_import(struct fc_cache *cache, const char *locator, const struct fc
         fc_name_show(label, sizeof(label), locator, strlen(locator));
     if (im.options->n_excludes && l.kind != FC_LOCATOR_DIR)
         return fc_fail(err, EINVAL, "%s: only dir:PATH can leave files out", label);
-    if (is_image(l.kind)) {
-        r = fc_import_image(&im, &l, &result, err);
-    } else {
-        result.layers = calloc(1, sizeof(*result.layers));
-        r = result.layers ? import_one(&im, &l, result.layers, err) : fc_fail_errno(err, ENOMEM, "%s", label);
-        result.n_layers = r == 0;
-    }
+    r = is_image(l.kind) ? fc_import_image(&im, &l, &result, err) : import_single(&im, &l, &result, err);
+    if (r == 0)
+        r = check_locked(&im, &result, err);
+    result.source = fc_lock_entry_format(&source); /* NULL for a name that JSON cannot say: it cannot be locked then */
     if (r < 0)
         return r;
     *ret = result;

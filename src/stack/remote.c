@@ -66,6 +66,8 @@ static int import_download(const struct fc_import *im, struct fc_fetch *t, const
     }
     fc_fetch_info(t, &info);
     r = recall(im, &info.digest, ret_layer, err);
+    if (r > 0)
+        fc_import_note(im, &info.digest, info.size);
     return r == 0 ? import_blob(im, t, ret_layer, err) : r < 0 ? r : 0;
 }
 
@@ -80,10 +82,38 @@ static int import_want(const struct fc_import *im, struct fc_fetcher *f, const s
         memcpy(digest.bytes, want->sum.bytes, sizeof(digest.bytes));
         r = recall(im, &digest, ret_layer, err);
     }
+    if (r > 0)
+        fc_import_note(im, &digest, want->size);
     if (r != 0)
         return r < 0 ? r : 0;
     r = fc_fetch_start(f, want, &t, err);
     return r < 0 ? r : import_download(im, t, want, ret_layer, err);
+}
+
+/* Remember where the bytes are; of a distribution's name also what it stood for. */
+static int note_url(const struct fc_import *im, const char *url, const char *resolved, struct fc_error *err)
+{
+    im->source->url = fc_url_bare(url);
+    im->source->resolved = resolved ? strdup(resolved) : NULL;
+    return im->source->url && (im->source->resolved || !resolved) ? 0 : fc_fail_errno(err, ENOMEM, "%s", im->label);
+}
+
+/* The bytes that the lock names, from where they were then. */
+static int import_locked(const struct fc_import *im, struct fc_fetcher *f, const char *url, struct fc_layer **ret_layer,
+                         struct fc_error *err)
+{
+    const struct fc_lock_entry *locked = im->options->locked;
+    struct fc_fetch_want want = {.request = {.url = url},
+                                 .label = locked->resolved,
+                                 .sum = {.kind = FC_SUM_SHA256},
+                                 .have_size = true,
+                                 .size = locked->layers[0].size};
+    int r = note_url(im, url, locked->resolved, err);
+
+    memcpy(want.sum.bytes, locked->layers[0].digest.bytes, sizeof(locked->layers[0].digest.bytes));
+    if (locked->resolved)
+        snprintf(im->result->resolved, sizeof(im->result->resolved), "%.250s", locked->resolved);
+    return r < 0 ? r : import_want(im, f, &want, ret_layer, err);
 }
 
 static int import_name(const struct fc_import *im, struct fc_fetcher *f, const char *text, struct fc_layer **ret_layer,
@@ -103,6 +133,9 @@ static int import_name(const struct fc_import *im, struct fc_fetcher *f, const c
                                   .have_size = answer.have_size,
                                   .size = answer.size};
     snprintf(im->result->resolved, sizeof(im->result->resolved), "%.250s", answer.name);
+    r = note_url(im, answer.url, answer.name, err);
+    if (r < 0)
+        return r;
     if (answer.signature) {
         r = fc_fetch_start(f, &want, &t, err);
         if (r == 0)
@@ -124,6 +157,13 @@ int fc_import_remote(const struct fc_import *im, const struct fc_locator *l, str
     if (r < 0)
         return r;
     f = f ? f : own;
+    if (im->options->locked && im->options->locked->url &&
+        im->options->locked->layers[0].have_digest) /* a URL may have a password, which no lock has */
+        return import_locked(im, f, l->kind == FC_LOCATOR_URL ? l->rest : im->options->locked->url, ret_layer, err);
+    if (l->kind == FC_LOCATOR_URL)
+        r = note_url(im, l->rest, NULL, err);
+    if (r < 0)
+        return r;
     return l->kind == FC_LOCATOR_NAME ? import_name(im, f, l->rest, ret_layer, err)
                                       : import_want(im, f, &want, ret_layer, err);
 }

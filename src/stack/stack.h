@@ -11,6 +11,7 @@
 #include "entry/entry.h"
 #include "fetch/fetch.h"
 #include "layer/layer.h"
+#include "lock/lock.h"
 #include "stack/seen.h"
 
 /** What a locator names. */
@@ -76,8 +77,12 @@ struct fc_import {
     const char *label; /**< the locator, for messages */
     const struct fc_import_options *options;
     struct fc_import_check check;
-    struct fc_imported *result; /**< its counts; not its layers */
+    struct fc_imported *result;   /**< its counts; not its layers */
+    struct fc_lock_entry *source; /**< what is found out about where it comes from */
 };
+
+/** Note that a layer's compressed bytes were these. Of an image they are known beforehand: nothing to note then. */
+void fc_import_note(const struct fc_import *im, const struct fc_digest *blob, uint64_t size);
 
 /** Import the tar that @fd reads. Returns 0 and sets *ret_layer, or a negative errno with words. */
 int fc_import_tar(const struct fc_import *im, int fd, struct fc_layer **ret_layer, struct fc_error *err);

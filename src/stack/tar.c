@@ -44,6 +44,8 @@ static int recognise(const struct fc_import *im, const struct fc_seen *seen, str
 
     if (fc_seen_same(seen, &blob)) {
         r = recall_blob(im, &blob, ret_layer, err);
+        if (r > 0)
+            fc_import_note(im, &blob, fc_seen_size(seen));
         if (r != 0)
             return r;
     }
@@ -56,6 +58,7 @@ static int recognise(const struct fc_import *im, const struct fc_seen *seen, str
         return r;
     r = recall_blob(im, &blob, ret_layer, err);
     if (r > 0) {
+        fc_import_note(im, &blob, fc_seen_size(seen));
         im->result->source_bytes = fc_seen_size(seen);
         fc_seen_remember(seen, &blob);
     }
@@ -159,6 +162,7 @@ static int import_stream(const struct fc_import *im, struct tar_input *in, struc
     /* Forgetting costs time, nothing else. */
     if (fc_import_key(im->options, &ret->source_digest, &key) == 0)
         (void)fc_cache_remember(im->cache, &key, fc_layer_diffid(layer));
+    fc_import_note(im, &ret->source_digest, ret->source_bytes);
     im->result->n_notes += ret->n_notes;
     im->result->source_bytes += ret->source_bytes;
     *ret_layer = fc_steal(&layer);

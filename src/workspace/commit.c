@@ -113,7 +113,7 @@ int fc_workspace_commit(struct fc_workspace *ws, const char *name, struct fc_dig
     slots = calloc(ws->n_stack + 1, sizeof(*slots));
     if (!slots || asprintf(&locator, "commit:%s", name) < 0)
         return fc_fail(err, ENOMEM, "out of memory");
-    add = (struct fc_workspace_new_layer){layer, locator, name};
+    add = (struct fc_workspace_new_layer){.layer = layer, .locator = locator, .name = name};
     for (uint32_t i = 0; i < ws->n_stack; i++)
         slots[i].id = ws->view->ids[i];
     slots[ws->n_stack].add = &add;

@@ -5,6 +5,7 @@
 
 #include "layer/layer.h"
 #include "live/diff.h"
+#include "lock/lock.h"
 #include "workspace/workspace.h"
 
 FC_DEFINE_AUTO(struct fc_snapshot *, fc_snapshot_free)
@@ -71,6 +72,10 @@ struct ws_rekey {
 int ws_rekey(const struct ws_rekey *in, struct fc_error *err);
 
 /* restack.c */
+
+/** The store's setting that has where the layer of row @id came from, as the lock has it. Returns @key. */
+enum { WS_SOURCE_KEY = 32 };
+const char *ws_source_key(char key[WS_SOURCE_KEY], uint32_t id);
 
 /** A place in the new stack: a row that exists (@id), or a new layer. */
 struct ws_slot {

@@ -34,6 +34,34 @@ static uint32_t old_row(const struct fc_edit *edit, const struct fc_digest *diff
     return 0;
 }
 
+static int in_stack(const struct fc_workspace *ws, uint32_t position, struct fc_error *err)
+{
+    if (position < ws->n_stack)
+        return 0;
+    return fc_fail(err, ERANGE, "there is no layer %u: the stack has %u", position, ws->n_stack);
+}
+
+const char *ws_source_key(char key[WS_SOURCE_KEY], uint32_t id)
+{
+    snprintf(key, WS_SOURCE_KEY, "source/%u", id);
+    return key;
+}
+
+static int set_source(struct fc_workspace *ws, uint32_t id, const char *source, struct fc_error *err)
+{
+    char key[WS_SOURCE_KEY];
+
+    return fc_edit_meta_set(ws->edit, ws_source_key(key, id), source, err);
+}
+
+int fc_workspace_layer_source(struct fc_workspace *ws, uint32_t position, char **ret_source, struct fc_error *err)
+{
+    char key[WS_SOURCE_KEY];
+    int r = in_stack(ws, position, err);
+
+    return r < 0 ? r : fc_edit_meta_get(ws->edit, ws_source_key(key, ws->view->ids[position]), ret_source, err);
+}
+
 static int set_rows(struct fc_workspace *ws, const struct ws_slot *slots, size_t n, struct fc_error *err)
 {
     fc_auto(fc_free) uint32_t *ids = calloc(n + 1, sizeof(*ids));
@@ -52,6 +80,8 @@ static int set_rows(struct fc_workspace *ws, const struct ws_slot *slots, size_t
             r = fc_edit_layer_add(ws->edit, fc_layer_diffid(add->layer), add->locator,
                                   add->name ? add->name : last_part(add->locator),
                                   fc_layer_view(add->layer)->header->n_inodes, &ids[i], err);
+        if (r == 0)
+            r = set_source(ws, ids[i], add->source, err);
     }
     return r == 0 ? fc_edit_stack_set(ws->edit, ids, n, err) : r;
 }
@@ -155,13 +185,6 @@ int ws_restack(struct fc_workspace *ws, const struct ws_slot *slots, size_t n, b
     return r;
 }
 
-static int in_stack(const struct fc_workspace *ws, uint32_t position, struct fc_error *err)
-{
-    if (position < ws->n_stack)
-        return 0;
-    return fc_fail(err, ERANGE, "there is no layer %u: the stack has %u", position, ws->n_stack);
-}
-
 /* The ids of the stack as slots, with room for @extra more. */
 static struct ws_slot *current(const struct fc_workspace *ws, size_t extra)
 {
@@ -190,6 +213,25 @@ int fc_workspace_layers_add(struct fc_workspace *ws, const struct fc_workspace_n
     for (size_t i = 0; i < n; i++)
         slots[at + i] = (struct ws_slot){.add = &layers[i]};
     return ws_restack(ws, slots, ws->n_stack + n, false, err);
+}
+
+int fc_workspace_layers_replace(struct fc_workspace *ws, uint32_t at, uint32_t n_old,
+                                const struct fc_workspace_new_layer *layers, size_t n, struct fc_error *err)
+{
+    fc_auto(fc_free) struct ws_slot *slots = NULL;
+    int r = ws_need_write(ws, "replace a layer", err);
+
+    if (r == 0 && (n_old > ws->n_stack || at > ws->n_stack - n_old))
+        r = fc_fail(err, ERANGE, "there are no layers %u to %u: the stack has %u", at, at + n_old, ws->n_stack);
+    if (r < 0)
+        return r;
+    slots = current(ws, n);
+    if (!slots)
+        return fc_fail(err, ENOMEM, "out of memory");
+    memmove(slots + at + n, slots + at + n_old, (ws->n_stack - at - n_old) * sizeof(*slots));
+    for (size_t i = 0; i < n; i++)
+        slots[at + i] = (struct ws_slot){.add = &layers[i]};
+    return ws_restack(ws, slots, ws->n_stack - n_old + n, false, err);
 }
 
 int fc_workspace_layer_remove(struct fc_workspace *ws, uint32_t position, struct fc_error *err)

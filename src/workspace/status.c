@@ -106,13 +106,32 @@ static int import_row(const char *dir, struct fc_cache *cache, const struct fc_e
     return fc_stack_import(cache, path, options, ret, err);
 }
 
+/* The bytes that @row was made of, if that was remembered: a tag that moved since does not matter then. */
+static int remembered(struct fc_edit *edit, const struct fc_edit_layer *row, struct fc_lock_entry *ret,
+                      struct fc_error *err)
+{
+    fc_auto(fc_free) char *source = NULL;
+    char key[WS_SOURCE_KEY];
+    int r = fc_edit_meta_get(edit, ws_source_key(key, row->id), &source, err);
+
+    if (r < 0 || !source)
+        return r;
+    return fc_lock_entry_parse(source, row->locator, ret, NULL) == 0;
+}
+
 /* Whether what @row's locator names now has its layer; of an image it is one of several. */
-static int pull_row(const char *dir, struct fc_cache *cache, const struct fc_edit_layer *row,
+static int pull_row(const char *dir, struct fc_cache *cache, struct fc_edit *edit, const struct fc_edit_layer *row,
                     const struct fc_import_options *options, struct fc_error *err)
 {
     fc_auto(fc_imported_release) struct fc_imported imported = {0};
+    fc_auto(fc_lock_entry_release) struct fc_lock_entry locked = {0};
+    struct fc_import_options exact = options ? *options : (struct fc_import_options){0};
     char want[FC_DIGEST_TEXT], got[FC_DIGEST_TEXT];
-    int r = import_row(dir, cache, row, options, &imported, err);
+    int r = remembered(edit, row, &locked, err);
+
+    exact.locked = r > 0 ? &locked : NULL;
+    if (r >= 0)
+        r = import_row(dir, cache, row, &exact, &imported, err);
 
     if (r < 0)
         return r;
@@ -151,7 +170,7 @@ int fc_workspace_pull(const char *dir, struct fc_cache *cache, const struct fc_i
 
         r = fc_layer_open(cache, &rows[i].diffid, &layer, err);
         if (r == -ENOENT) {
-            r = pull_row(found, cache, &rows[i], options, err);
+            r = pull_row(found, cache, edit, &rows[i], options, err);
             done += r == 0;
         }
         if (r < 0)

@@ -60,10 +60,16 @@ struct fc_workspace_new_layer {
     struct fc_layer *layer;
     const char *locator; /**< what the user wrote */
     const char *name;    /**< NULL: the locator's last part */
+    const char *source;  /**< what is remembered for a lock (struct fc_imported); NULL: nothing */
 };
 /** Put @n layers into the stack so that the first is at @position (0: lowest); -1 is on top. -ERANGE. */
 int fc_workspace_layers_add(struct fc_workspace *ws, const struct fc_workspace_new_layer *layers, size_t n,
                             int position, struct fc_error *err);
+/** Put @n layers in the place of the @n_old from @at on. -ERANGE. */
+int fc_workspace_layers_replace(struct fc_workspace *ws, uint32_t at, uint32_t n_old,
+                                const struct fc_workspace_new_layer *layers, size_t n, struct fc_error *err);
+/** Where the layer at @position came from (struct fc_workspace_new_layer's source), NULL if that is not known. Caller frees. -ERANGE. */
+int fc_workspace_layer_source(struct fc_workspace *ws, uint32_t position, char **ret_source, struct fc_error *err);
 /** Take the layer at @position out. -ERANGE. */
 int fc_workspace_layer_remove(struct fc_workspace *ws, uint32_t position, struct fc_error *err);
 /** Move the layer at @from so that it is then at @to. -ERANGE. */

@@ -105,7 +105,7 @@ static struct fc_layer *layer_of(const char *const *items)
 
 static void add(struct fc_workspace *ws, struct fc_layer *layer, const char *name, int position)
 {
-    const struct fc_workspace_new_layer l = {layer, "dir:x", name};
+    const struct fc_workspace_new_layer l = {.layer = layer, .locator = "dir:x", .name = name};
     struct fc_error err = {0};
 
     ok(fc_workspace_layers_add(ws, &l, 1, position, &err), &err);
@@ -675,7 +675,7 @@ static void a_missing_layer_is_named(void **state)
     struct fc_layer *layer = LAYER("a=a");
     struct fc_error err = {0};
     char digest[FC_DIGEST_TEXT], path[256];
-    struct fc_workspace_new_layer l = {layer, NULL, NULL};
+    struct fc_workspace_new_layer l = {.layer = layer};
     char locator[128];
 
     (void)state;
