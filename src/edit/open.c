@@ -18,10 +18,10 @@
 #define BUSY_MS 10000
 
 /*
- * synchronous NORMAL: a commit does not wait for the disk, a durable one syncs the log itself (write.c). The log is
- * folded back every 16 MiB, and what a long reader made it grow beyond 64 MiB is given back.
+ * synchronous NORMAL: a commit does not wait for the disk, a durable one syncs the log itself (log.c), which also folds it
+ * back. What a long reader made it grow beyond 64 MiB is given back.
  */
-static const char setup_write[] = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000;"
+static const char setup_write[] = "PRAGMA synchronous = NORMAL;"
                                   "PRAGMA journal_size_limit = 67108864; PRAGMA foreign_keys = OFF;"
                                   "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192";
 
@@ -239,6 +239,8 @@ int fc_store_open_write(struct fc_edit *e, const char *path, struct fc_error *er
     if (r == 0 && (sqlite3_exec(e->db, setup_write, NULL, NULL, NULL) != SQLITE_OK ||
                    sqlite3_exec(e->db, "SELECT count(*) FROM meta", NULL, NULL, NULL) != SQLITE_OK))
         r = fc_store_fail(e, err, "cannot be read");
+    if (r == 0)
+        fc_store_log_open(e);
     return r;
 }
 
@@ -294,6 +296,7 @@ void fc_edit_free(struct fc_edit *e)
     fc_edit_rollback(e);
     /* Before the database: closing it writes the log into it, for which there may be no other room. */
     fc_store_reserve_close(e);
+    fc_store_log_close(e);
     for (size_t i = 0; i < FC_STMT_N; i++)
         sqlite3_finalize(e->stmts[i]);
     sqlite3_close_v2(e->db);

@@ -55,6 +55,8 @@ struct fc_edit {
     sqlite3_stmt *stmts[FC_STMT_N];
     bool in_tx;
     bool was_full;       /* a call failed for lack of disk space */
+    bool log_suspect;    /* a sync of the log failed: see log.c */
+    int log_pages;       /* in the log after the last commit */
     bool layers_changed; /* in this transaction: reload them on rollback */
 
     struct fc_edit_layer *layers; /* locator and name are one allocation each */
@@ -106,6 +108,19 @@ int fc_store_lock(struct fc_edit *e, struct fc_error *err);
 int fc_store_open_read(struct fc_edit *e, const char *path, struct fc_error *err);
 /** Open the database @path for @e for writing, which recovers what a killed writer left. */
 int fc_store_open_write(struct fc_edit *e, const char *path, struct fc_error *err);
+
+/* log.c */
+
+/** Force the log to the disk. */
+int fc_store_log_sync(struct fc_edit *e, struct fc_error *err);
+/** After a commit: fold a long log back into the database. What fails is told, and tried again after a later commit. */
+void fc_store_log_fold(struct fc_edit *e);
+/** On a full disk: fold the log back and cut it. */
+void fc_store_log_cut(struct fc_edit *e);
+/** Have the length of the log noted, and nothing else done by itself. */
+void fc_store_log_open(struct fc_edit *e);
+/** Before the database is closed, which folds the log back unless that is not safe. */
+void fc_store_log_close(struct fc_edit *e);
 
 /* schema.c */
 

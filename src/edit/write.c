@@ -14,24 +14,14 @@ int fc_edit_begin(struct fc_edit *e, struct fc_error *err)
         return fc_fail(err, EROFS, "%s: opened for reading only", e->dir);
     if (e->in_tx)
         return fc_fail(err, EINVAL, "%s: a transaction is open already", e->dir);
+    /* A rollback that failed (it takes memory, too) is made up for. */
+    r = sqlite3_get_autocommit(e->db) ? 0 : fc_store_run_id(e, FC_STMT_ROLLBACK, "cannot roll back", err);
+    if (r < 0)
+        return r;
     r = fc_store_run_id(e, FC_STMT_BEGIN, "cannot begin a transaction", err);
     if (r == 0)
         e->in_tx = true;
     return r;
-}
-
-/* Force the log to disk. SQLite does it itself only in checkpoints: synchronous is NORMAL all the time. */
-static int sync_log(struct fc_edit *e, struct fc_error *err)
-{
-    sqlite3_file *log = NULL;
-    int rc = sqlite3_file_control(e->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&log);
-
-    if (rc != SQLITE_OK || !log || !log->pMethods)
-        return fc_fail(err, EIO, "%s: the database has no log to sync", e->dir);
-    rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
-    if (rc != SQLITE_OK)
-        return fc_fail(err, EIO, "%s: cannot sync the database: %s", e->dir, sqlite3_errstr(rc));
-    return 0;
 }
 
 static void end_tx(struct fc_edit *e, bool committed)
@@ -59,10 +49,9 @@ int fc_edit_commit(struct fc_edit *e, bool durable, struct fc_error *err)
     if (r < 0)
         return r;
     end_tx(e, true);
-    if (!durable)
-        return 0;
-    r = sync_log(e, err);
-    if (r == 0)
+    r = durable ? fc_store_log_sync(e, err) : 0;
+    fc_store_log_fold(e);
+    if (r == 0 && durable)
         fc_store_data_durable(e);
     return r;
 }
@@ -76,10 +65,10 @@ void fc_edit_rollback(struct fc_edit *e)
         fc_store_run_id(e, FC_STMT_ROLLBACK, "cannot roll back", NULL);
     end_tx(e, false);
     /* On a full disk the log gives its room back, so that what frees space can be committed. */
-    if (e->was_full)
+    if (e->was_full) {
         fc_store_reserve_release(e);
-    if (e->was_full)
-        sqlite3_wal_checkpoint_v2(e->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        fc_store_log_cut(e);
+    }
     e->was_full = false;
 }
 

@@ -62,6 +62,7 @@ static int commit_group(struct fc_live *live, bool durable, struct fc_error *err
     if (r < 0) {
         live_group_restore(live, &g);
     } else {
+        live->dirty_names.spare_n = live->dirty_names.spare_text = 0;
         live->committed_seq = g.seq;
         if (durable)
             live->durable_seq = g.seq;
@@ -128,6 +129,47 @@ int live_pin_commit(struct fc_live *live, struct fc_error *err)
     return r;
 }
 
+/*
+ * When a sync of the data file has failed, Linux takes what it could not write for written, and the next sync succeeds.
+ * So every inode with content that this sync should have written says so to the next fsync of its own, as the files of
+ * a kernel's file system do, each once. With the lock.
+ */
+static void mark_lost(struct fc_live *live)
+{
+    for (size_t i = 0; i < live->inodes.cap; i++) {
+        struct live_inode *inode;
+
+        if (live->inodes.keys[i] == 0 || live->inodes.keys[i] == UINT64_MAX)
+            continue;
+        inode = (struct live_inode *)(uintptr_t)live->inodes.values[i];
+        if (inode->busy || inode->written_seq > live->synced_seq)
+            inode->lost = true;
+    }
+}
+
+/* Whether content of @ino (0: of any inode) may be lost, which it then has told. With the lock. */
+static bool tell_lost(struct fc_live *live, uint64_t ino)
+{
+    struct live_node node;
+    bool any = false;
+
+    if (ino != 0) {
+        any = live_node(live, ino, &node) == 0 && node.own && node.own->lost;
+        if (any)
+            node.own->lost = false;
+        return any;
+    }
+    for (size_t i = 0; i < live->inodes.cap; i++) {
+        struct live_inode *inode = (struct live_inode *)(uintptr_t)live->inodes.values[i];
+
+        if (live->inodes.keys[i] == 0 || live->inodes.keys[i] == UINT64_MAX || !inode->lost)
+            continue;
+        inode->lost = false;
+        any = true;
+    }
+    return any;
+}
+
 /* Sync the data file, so that all that was written up to change @want is on the disk. */
 static int sync_data(struct fc_live *live, uint64_t want)
 {
@@ -145,15 +187,23 @@ static int sync_data(struct fc_live *live, uint64_t want)
         live_lock(live);
         if (r == 0)
             live->synced_seq = seq;
+        else
+            mark_lost(live);
         live_unlock(live, NULL);
+        if (r < 0)
+            fc_log(FC_LOG_WARN,
+                   "cannot sync the contents of edits: %s; what was written since the last sync may be lost",
+                   strerror(-r));
     }
     pthread_mutex_unlock(&live->syncing);
     return r;
 }
 
-static int make_durable(struct fc_live *live, struct fc_error *err)
+/* @ino: whose contents the caller asks for; 0: all. */
+static int make_durable(struct fc_live *live, uint64_t ino, struct fc_error *err)
 {
     uint64_t want;
+    bool lost;
     int r;
 
     live_lock(live);
@@ -161,9 +211,15 @@ static int make_durable(struct fc_live *live, struct fc_error *err)
     live_unlock(live, NULL);
     /* Data first, and outside of `commit`: other groups do not wait for it. */
     r = sync_data(live, want);
+    live_lock(live);
+    lost = tell_lost(live, ino);
+    live_unlock(live, NULL);
     if (r < 0)
         return fc_fail_errno(err, -r, "cannot sync the contents of edits");
-    return live_commit(live, true, want, false, err);
+    r = live_commit(live, true, want, false, err);
+    if (r == 0 && lost)
+        r = fc_fail(err, EIO, "an earlier sync failed: contents that were written before it may be lost");
+    return r;
 }
 
 int fc_live_fsync(struct fc_live *live, uint64_t ino)
@@ -176,7 +232,7 @@ int fc_live_fsync(struct fc_live *live, uint64_t ino)
     live_unlock(live, NULL);
     if (r < 0 || live->read_only)
         return r;
-    return make_durable(live, NULL);
+    return make_durable(live, ino, NULL);
 }
 
 int fc_live_sync(struct fc_live *live, bool durable, struct fc_error *err)
@@ -186,7 +242,7 @@ int fc_live_sync(struct fc_live *live, bool durable, struct fc_error *err)
     if (live->read_only)
         return 0;
     if (durable)
-        return make_durable(live, err);
+        return make_durable(live, 0, err);
     live_lock(live);
     want = live->seq;
     live_unlock(live, NULL);

@@ -177,9 +177,11 @@ uint64_t live_dir_count(const struct fc_live *live, const struct live_node *dir)
 
 int live_names_add(struct live_names *names, uint64_t parent, const char *name, size_t len)
 {
-    int r = fc_grow(&names->items, &names->cap, names->n + 1, sizeof(*names->items));
+    int r = fc_grow(&names->items, &names->cap, names->n + 1 + names->spare_n, sizeof(*names->items));
     size_t at = names->text.len;
 
+    if (r == 0)
+        r = fc_buf_reserve(&names->text, len + names->spare_text);
     if (r == 0)
         r = fc_buf_add(&names->text, name, len);
     if (r < 0)

@@ -152,12 +152,28 @@ static size_t orphans(struct fc_live *live, struct live_inos *list)
     return n;
 }
 
+/* The list for the names that change from now on, with room for those of the group, should it fail: see restore. */
+static int next_names(struct live_group *g, const struct live_names *now)
+{
+    struct live_names *next = &g->next_names;
+    int r;
+
+    next->spare_n = now->n;
+    next->spare_text = now->text.len;
+    if (now->n == 0)
+        return 0;
+    r = fc_grow(&next->items, &next->cap, now->n, sizeof(*next->items));
+    return r == 0 ? fc_buf_reserve(&next->text, now->text.len) : r;
+}
+
 int live_group_take(struct fc_live *live, struct live_group *g)
 {
     int r = copy_inodes(live, g);
 
     if (r == 0)
         r = copy_names(live, g);
+    if (r == 0)
+        r = next_names(g, &live->dirty_names);
     if (r == 0)
         r = fc_grow(&live->dead_rows.items, &live->dead_rows.cap, live->dead_rows.n + orphans(live, NULL) + 1,
                     sizeof(uint64_t));
@@ -169,7 +185,8 @@ int live_group_take(struct fc_live *live, struct live_group *g)
         live_clean(live, live->dirty);
     }
     g->names = live->dirty_names;
-    live->dirty_names = (struct live_names){0};
+    live->dirty_names = g->next_names;
+    g->next_names = (struct live_names){0};
     g->deletes = live->dead_rows;
     live->dead_rows = (struct live_inos){0};
     live_space_take_freed(live, &g->freed);
@@ -182,6 +199,7 @@ void live_group_restore(struct fc_live *live, struct live_group *g)
 {
     int r = 0;
 
+    live->dirty_names.spare_n = live->dirty_names.spare_text = 0; /* now it is used */
     for (size_t i = 0; i < g->n_rows; i++) {
         struct live_node node;
 
@@ -205,6 +223,8 @@ void live_group_release(struct live_group *g)
     free(g->name_rows);
     free(g->names.items);
     fc_buf_release(&g->names.text);
+    free(g->next_names.items);
+    fc_buf_release(&g->next_names.text);
     free(g->deletes.items);
     free(g->freed.items);
     *g = (struct live_group){0};

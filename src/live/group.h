@@ -30,7 +30,8 @@ struct live_group {
     size_t n_rows;
     struct live_name_row *name_rows;
     size_t n_name_rows;
-    struct live_names names; /* what name_rows were made from */
+    struct live_names names;      /* what name_rows were made from */
+    struct live_names next_names; /* until it is taken: what becomes live->dirty_names */
     struct live_inos deletes;
     struct live_ranges freed;
     uint64_t seq;

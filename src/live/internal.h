@@ -99,6 +99,7 @@ struct live_inode {
     bool busy;           /* somebody changes the content */
     bool stored;         /* the store may have a row */
     bool linkable;       /* made by O_TMPFILE: may be linked though it has no name */
+    bool lost;           /* a sync failed that should have written content: to be told by the next fsync */
     uint8_t dirty;       /* LIVE_DIRTY_ */
     char *target;        /* symlink, unless lower_content */
     struct live_xattrs xattrs;
@@ -106,8 +107,8 @@ struct live_inode {
     struct live_dir *dir;        /* directory: NULL while its names are the lower ones */
     uint64_t parent;             /* directory */
     struct live_inode *dirty_prev, *dirty_next;
-    struct live_range window; /* allocated behind the last extent, for what will be appended */
-    uint64_t window_tick;
+    struct live_range window;          /* allocated behind the last extent, for what will be appended */
+    uint64_t window_tick, written_seq; /* content was last changed then */
     struct live_inode *window_prev, *window_next;
 };
 
@@ -137,6 +138,7 @@ struct live_names {
     struct live_name *items;
     size_t n, cap;
     struct fc_buf text;
+    size_t spare_n, spare_text; /* room kept for a group that may have to come back */
 };
 
 /** Numbers of inodes. */

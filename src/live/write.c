@@ -60,6 +60,7 @@ int live_content_begin(struct fc_live *live, uint64_t ino, struct live_inode **r
 void live_content_end(struct fc_live *live, struct live_inode *inode)
 {
     inode->busy = false;
+    inode->written_seq = live->seq;
     live->n_writers--;
     pthread_cond_broadcast(&live->quiet);
     live_inode_reap(live, inode);
