@@ -47,6 +47,25 @@ struct fc_blob {
     uint64_t measured, began; /* the latter: what an attempt began with */
 };
 
+/** What a user holds of one. */
+struct fc_fetch {
+    struct fc_blob *b;
+    int (*renew)(void *arg, const char *challenge, char **ret_authorization, struct fc_error *err);
+    void *arg;
+    bool canceled; /* lock */
+    uint64_t at;
+    unsigned generation;
+};
+
+/** Have it transferred. For the one for whom the blob is busy. Returns 0, or -errno with words. */
+int fc_blob_launch(struct fc_blob *b, bool conditional, struct fc_error *err);
+/** Hand its transfer, set up anew, to the fetcher's thread. Returns 0, or -errno with words. */
+int fc_blob_submit(struct fc_blob *b, struct fc_error *err);
+/** Say whether a transfer was submitted. Takes the lock. */
+void fc_blob_set_running(struct fc_blob *b, bool running);
+/** It is busy no more; with a negative @r it failed for good, as @why says. Takes the lock. */
+void fc_blob_not_busy(struct fc_blob *b, int r, const struct fc_error *why);
+
 /** Open and lock the part of @key; what it has is digested when it may be gone on with. */
 int fc_part_open(struct fc_blob *b, struct fc_error *err);
 /** Empty it: the next byte is the first. Takes the lock. Returns 0 or -errno. */

@@ -102,6 +102,10 @@ int fc_transfer_begin(struct fc_transfer *t);
 void fc_transfer_ended(struct fc_transfer *t, CURLcode code);
 /** The thread: whether the running attempt has moved no byte for too long; t->words then say so. */
 bool fc_transfer_stalls(struct fc_transfer *t);
+/** Look at the answer, once its headers are complete; later calls do nothing. Returns 0 or -errno with words in t->err. */
+int fc_transfer_judge(struct fc_transfer *t);
+/** Free the handle of an attempt. */
+void fc_transfer_close(struct fc_transfer *t);
 /** Whether the answer that @t has now is a redirect to follow. */
 bool fc_transfer_is_redirect(const struct fc_transfer *t);
 /** Whether the answer that @t has now says to try again, and there is an attempt left. *ret_after: seconds, 0 if not said. */

@@ -85,6 +85,9 @@ requests() { grep -c -- "$1" www/requests || true; }
     fccompose ls-remote | grep -q '^alpine '
     fccompose ls-remote --arch amd64 ubuntu | grep -qE '^ubuntu:24.04 +24.04.10 +20[0-9-]+ +[0-9]+ bytes$'
     fccompose ls-remote --json alpine | python3 -c 'import json,sys; l=json.load(sys.stdin); assert l[1]["locator"] == "alpine:3.20" and l[1]["size"] > 0 and l[1]["date"] == "2025-10-08", l'
+    fccompose ls-remote --arch amd64 --offline ubuntu | grep -q '^ubuntu:24.04 '
+    run fccompose ls-remote --offline freebsd
+    [ "$status" -eq 1 ]
     run fccompose ls-remote fedora
     [ "$status" -eq 1 ]
     [[ $output == *"fedora is no distribution"* ]]
@@ -150,6 +153,21 @@ PY
     echo '{"after": "second.tar.gz"}' >www/plain.tar.gz.behave
     fccompose -C ws init -q "$URL/plain.tar.gz" "$URL/second.tar.gz"
     [ "$(fccompose -C ws cat /more)" = more ]
+}
+
+@test "two processes that want the same at once transfer it once; one that was killed is in nobody's way" {
+    base=www/freebsd/releases/amd64/amd64/14.3-RELEASE/base.txz
+    echo '{"hang": 60, "hang_after": 100}' >$base.behave
+    fccompose pull -q freebsd:14.3/amd64 >/dev/null 2>&1 3>&- & a=$!
+    for _ in $(seq 200); do [ -z "$(find cache/oci/.parts -type f -size +0 ! -name '*.from' 2>/dev/null)" ] || break; sleep 0.05; done
+    kill -9 $a && wait $a || true
+    echo '{"hang": 1, "hang_after": 50}' >$base.behave
+    fccompose pull -q freebsd:14.3/amd64 >one 3>&- & a=$!
+    fccompose pull -q freebsd:14.3/amd64 >two
+    wait $a
+    cmp one two
+    [ "$(requests 'base.txz')" -eq 2 ]
+    [ "$(requests 'bytes=100-')" -eq 1 ]
 }
 
 @test "mirrors: by option, environment and configuration; the original last, or never" {
