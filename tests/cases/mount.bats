@@ -32,6 +32,8 @@ setup() {
     cd "$WORK/rootfs"
 }
 
+teardown() { stop_user; }
+
 @test "a second mount is refused with words" {
     run fccompose -C "$WORK" mount "$WORK/elsewhere"
     [ "$status" -eq 1 ]
