@@ -159,12 +159,17 @@ static int next_entry(struct fc_tar_reader *t, struct fc_error *err)
     r = skip(t, t->left, err);
     if (r < 0)
         return r;
-    /* umoci insert leaves the padding of the last file out; nothing is lost with it. */
-    r = fc_stream_skip(t->stream, t->padding, err);
-    if (r <= 0) {
-        t->end = r == 0;
-        return r;
+    /* umoci insert leaves the padding of the last file out, all of it; nothing is lost with it. */
+    if (t->padding > 0) {
+        r = fc_stream_peek(t->stream, &(const void *){NULL}, &(size_t){0}, err);
+        if (r <= 0) {
+            t->end = r == 0;
+            return r;
+        }
     }
+    r = skip(t, t->padding, err);
+    if (r < 0)
+        return r;
     t->left = t->padding = 0;
     t->map.n = t->run = 0;
     t->run_done = 0;
