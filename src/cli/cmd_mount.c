@@ -2,6 +2,7 @@
 /* fccompose mount: the live tree, or a stack of layers to look at, as a directory. */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -253,10 +254,25 @@ static int serve_workspace(struct job *j, int *ready_fd, struct fc_error *err)
     return r < 0 ? r : r2;
 }
 
+/*
+ * A descriptor for each layer, client and open of the virtual disk: as many as we may have. The usual soft limit is low for
+ * the sake of programs that use select(2); what we start (sync, fusermount3) does not.
+ */
+static void raise_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 static int serve_job(void *arg, int *ready_fd, struct fc_error *err)
 {
     struct job *j = arg;
 
+    raise_limit();
     return j->workspace ? serve_workspace(j, ready_fd, err) : serve_layers(j, ready_fd, err);
 }
 

@@ -124,3 +124,53 @@ mount_pid() { fccompose --json status | python3 -c 'import json,sys; print(json.
     [ "$status" -eq 1 ]
     [[ $output == *"$layer/index"* ]]
 }
+
+@test "few descriptors: a mount takes what the hard limit gives it" {
+    need_root
+    need_fuse
+    fccompose init -q builtin:busybox
+    # A low soft limit is nothing: many clients at once, and umount.
+    (ulimit -S -n 24 && fccompose mount -q)
+    python3 - <<'PY'
+import socket
+held = []
+for _ in range(40):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(".fccompose/control.sock")
+    held.append(s)
+PY
+    echo kept >rootfs/kept
+    fccompose umount -q
+    fccompose mount -q
+    [ "$(cat rootfs/kept)" = kept ]
+    fccompose umount -q
+}
+
+@test "a disk whose syncs fail: fsync says so, each file once, and umount tells what nobody asked for" {
+    need_root
+    need_fuse
+    need gcc
+    gcc -shared -fPIC -D_GNU_SOURCE -O1 -o nosync.so "$LIB/nosync.c"
+    fccompose init -q builtin:busybox
+    NOSYNC=$WORK/fail LD_PRELOAD=$WORK/nosync.so fccompose mount -q
+    pid=$(mount_pid)
+    echo one >rootfs/one
+    echo two >rootfs/two
+    echo three >rootfs/three
+    touch fail
+    run sync rootfs/one
+    [[ $output == *"Input/output error"* ]]
+    rm fail
+    run sync rootfs/two
+    [[ $output == *"Input/output error"* ]]
+    sync rootfs/one
+    sync rootfs/two
+    kill -0 "$pid"
+    grep -q "cannot sync the contents of edits" .fccompose/mount.log
+    run fccompose umount
+    [ "$status" -eq 1 ]
+    [[ $output == *"earlier sync failed"* ]]
+    fccompose mount -q
+    [ "$(cat rootfs/one rootfs/two rootfs/three)" = $'one\ntwo\nthree' ]
+    fccompose umount -q
+}
