@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <time.h>
 
 static struct served root_mount;
 
@@ -505,6 +506,42 @@ static void fifty_thousand_entries(void **state)
     assert_int_equal(count_entries("many"), 50000);
 }
 
+static int sync_slow(void)
+{
+    int fd = open("slow", O_WRONLY);
+
+    return fd >= 0 && write(fd, "y", 1) == 1 && fsync(fd) == 0 ? 0 : 1;
+}
+
+/* While commits are held an fsync waits; the thread that answers it must not be the one that reads requests. */
+static void a_request_that_waits_holds_up_no_other(void **state)
+{
+    struct served *s = enter(state);
+    struct fc_error err = {0};
+    const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+    int fd, status;
+    pid_t pid;
+
+    put("slow", "x");
+    fd = fc_control_connect(s->sock, &err);
+    assert_int_equal(fc_control_pin(fd, &err), 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(sync_slow());
+    nanosleep(&pause, NULL); /* so that the fsync most likely came first; if not, the test is easier to pass */
+    alarm(30);
+    put("meanwhile", "z");
+    expect("meanwhile", "z");
+    alarm(0);
+    assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+    assert_int_equal(fc_control_begun(fd, &err), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    close(fd);
+    assert_int_equal(unlink("slow"), 0);
+    assert_int_equal(unlink("meanwhile"), 0);
+}
+
 static void locks(void **state)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 10};
@@ -570,6 +607,7 @@ int main(void)
         cmocka_unit_test(mmap_reads_and_writes),
         cmocka_unit_test(readdir_while_deleting),
         cmocka_unit_test(fifty_thousand_entries),
+        cmocka_unit_test(a_request_that_waits_holds_up_no_other),
         cmocka_unit_test(locks),
         cmocka_unit_test(odd_names),
         cmocka_unit_test(exec_from_mount),

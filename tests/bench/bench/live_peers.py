@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import time
 
@@ -67,9 +68,16 @@ class Peer:
         self.wait_for_end()
 
     def wait_for_end(self):
+        """Some servers hang now and then when they are to end."""
+        late = time.monotonic() + 10
         while self.pid and os.path.exists(f"/proc/{self.pid}/exe") and not self.is_zombie():
+            if time.monotonic() > late:
+                self.hung()
             time.sleep(0.002)
         self.pid = None
+
+    def hung(self):
+        os.kill(self.pid, signal.SIGKILL)
 
     def is_zombie(self):
         try:
@@ -158,6 +166,9 @@ class Fccompose(Peer):
         if os.path.ismount(self.mnt):
             step(self.run + ["umount", "-q"])
             self.wait_for_end()
+
+    def hung(self):
+        raise Failed("its process did not end")
 
 
 PEERS = [Overlayfs, FuseOverlayfs, PassThrough, Fccompose]
