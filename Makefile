@@ -43,7 +43,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(sort $(wildcard examples/*
 .PHONY: all lib unit examples check lint format bench-freeze bench-live soak clean install uninstall
 all: $(B)/fccompose $(B)/libfccompose.a $(B)/libfccompose.so examples
 lib: $(B)/libfccompose.a
-unit: $(UNIT_TESTS) $(B)/tests/same-calls
+unit: $(UNIT_TESTS) $(B)/tests/same-calls $(B)/posix
 examples: $(EXAMPLES)
 
 $(B)/obj/%.o: src/%.c
@@ -86,6 +86,16 @@ $(B)/tests/same-calls: $(patsubst tests/%.c,$(B)/tests/%.o,$(sort $(wildcard tes
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(B)/tests/calls/%.o: tests/calls/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The POSIX suite knows nothing of the subject.
+$(B)/posix: $(patsubst tests/posix/%.c,$(B)/tests/posix/%.o,$(sort $(wildcard tests/posix/*.c)))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/tests/posix/%.o: tests/posix/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(CFLAGS) -MMD -MP -c -o $@ $<

@@ -130,7 +130,14 @@ void fuse_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size) { reply_xatt
 void fuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
     struct fc_mount *m = fuse_mount_of(req);
-    int r = fc_live_setxattr(m->live, ino, name, value, size, flags);
+    struct fc_attr a;
+    int r;
+
+    /* The kernel says so itself (FUSE_SETXATTR_ACL_KILL_SGID), but libfuse up to 3.18 does not pass that on. */
+    if (m->root_view && strcmp(name, "system.posix_acl_access") == 0 && fc_live_getattr(m->live, ino, &a) == 0 &&
+        (a.mode & S_ISGID) && !fuse_in_group_or_root(req, a.gid))
+        flags |= FC_XATTR_KILL_SGID;
+    r = fc_live_setxattr(m->live, ino, name, value, size, flags);
 
     /*
      * An ACL sets permission bits. Where the kernel keeps no ACLs, in an ordinary user's mount, it takes one for any

@@ -19,7 +19,7 @@ void fuse_stat_of(const struct fc_mount *m, const struct fc_attr *attr, struct s
         .st_gid = attr->gid == m->me.gid ? m->me.shown_gid : attr->gid,
         .st_rdev = makedev(attr->rdev_major, attr->rdev_minor),
         .st_size = (off_t)attr->size,
-        .st_blksize = 4096,
+        .st_blksize = FUSE_BLOCK,
         .st_blocks = (blkcnt_t)attr->blocks,
         .st_atim = attr->atime,
         .st_mtim = attr->mtime,
@@ -33,15 +33,20 @@ void fuse_entry_of(const struct fc_mount *m, const struct fc_attr *attr, struct 
     fuse_stat_of(m, attr, &ret->attr);
 }
 
-struct fc_cred fuse_cred_of(const struct fc_mount *m, fuse_req_t req)
+struct fc_cred fuse_cred_for(const struct fc_mount *m, uint32_t uid, uint32_t gid)
 {
-    const struct fuse_ctx *ctx = fuse_req_ctx(req);
-
     if (m->own_as_set)
         return (struct fc_cred){.uid = m->own_uid, .gid = m->own_gid};
     if (!m->root_view)
         return (struct fc_cred){.uid = m->me.uid, .gid = m->me.gid};
-    return (struct fc_cred){.uid = ctx->uid, .gid = ctx->gid};
+    return (struct fc_cred){.uid = uid, .gid = gid};
+}
+
+struct fc_cred fuse_cred_of(const struct fc_mount *m, fuse_req_t req)
+{
+    const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+    return fuse_cred_for(m, ctx->uid, ctx->gid);
 }
 
 /* Answer with an entry that fc_live_* referenced. When the kernel does not take it the reference is ours to drop. */
@@ -89,10 +94,18 @@ void fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 {
     struct fc_mount *m = fuse_mount_of(req);
     struct fc_cred cred = fuse_cred_of(m, req);
+    struct fuse_groups groups;
     struct fc_attr attr;
-    int r = fc_live_mknod(m->live, parent, name, strlen(name), mode, fuse_req_ctx(req)->umask, major(rdev), minor(rdev),
-                          &cred, &attr);
+    int r;
 
+    /* In a set-group-id directory only members of its group make set-group-id programs. */
+    if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !S_ISDIR(mode)) {
+        fuse_groups_of(req, &groups);
+        cred.groups = groups.ids;
+        cred.n_groups = groups.n;
+    }
+    r = fc_live_mknod(m->live, parent, name, strlen(name), mode, fuse_req_ctx(req)->umask, major(rdev), minor(rdev),
+                      &cred, &attr);
     reply_entry(req, r, &attr);
 }
 
@@ -133,22 +146,4 @@ void fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_in
 {
     fuse_reply_err(req, -fc_live_rename(fuse_mount_of(req)->live, parent, name, strlen(name), new_parent, new_name,
                                         strlen(new_name), flags));
-}
-
-void fuse_op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *fi)
-{
-    struct fc_mount *m = fuse_mount_of(req);
-    struct fc_cred cred = fuse_cred_of(m, req);
-    struct fuse_entry_param e;
-    struct fc_attr attr;
-    int r = fc_live_tmpfile(m->live, parent, mode, fuse_req_ctx(req)->umask, &cred, &attr);
-
-    if (r < 0) {
-        fuse_reply_err(req, -r);
-        return;
-    }
-    fi->keep_cache = 1;
-    fuse_entry_of(m, &attr, &e);
-    if (fuse_reply_create(req, &e, fi) < 0)
-        fc_live_forget(m->live, attr.ino, 1);
 }

@@ -108,19 +108,38 @@ void fuse_op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 /* No access(): the kernel decides by itself with default_permissions, and allows everything without. */
 void fuse_operations(struct fuse_lowlevel_ops *ret)
 {
-    *ret = (struct fuse_lowlevel_ops)
-    {
-        .init = fuse_op_init, .lookup = fuse_op_lookup, .forget = fuse_op_forget, .forget_multi = fuse_op_forget_multi,
-        .getattr = fuse_op_getattr, .setattr = fuse_op_setattr, .readlink = fuse_op_readlink, .mknod = fuse_op_mknod,
-        .mkdir = fuse_op_mkdir, .unlink = fuse_op_unlink, .rmdir = fuse_op_rmdir, .symlink = fuse_op_symlink,
-        .rename = fuse_op_rename, .link = fuse_op_link, .open = fuse_op_open, .read = fuse_op_read,
-        .write = fuse_op_write, .flush = fuse_op_flush, .fsync = fuse_op_fsync, .opendir = fuse_op_opendir,
-        .readdir = fuse_op_readdir, .readdirplus = fuse_op_readdirplus, .fsyncdir = fuse_op_fsync,
-        .statfs = fuse_op_statfs, .setxattr = fuse_op_setxattr, .getxattr = fuse_op_getxattr,
-        .listxattr = fuse_op_listxattr, .removexattr = fuse_op_removexattr, .create = fuse_op_create,
-        .fallocate = fuse_op_fallocate, .copy_file_range = fuse_op_copy_file_range, .lseek = fuse_op_lseek,
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-        .tmpfile = fuse_op_tmpfile,
-#endif
+    *ret = (struct fuse_lowlevel_ops){
+        .init = fuse_op_init,
+        .lookup = fuse_op_lookup,
+        .forget = fuse_op_forget,
+        .forget_multi = fuse_op_forget_multi,
+        .getattr = fuse_op_getattr,
+        .setattr = fuse_op_setattr,
+        .readlink = fuse_op_readlink,
+        .mknod = fuse_op_mknod,
+        .mkdir = fuse_op_mkdir,
+        .unlink = fuse_op_unlink,
+        .rmdir = fuse_op_rmdir,
+        .symlink = fuse_op_symlink,
+        .rename = fuse_op_rename,
+        .link = fuse_op_link,
+        .open = fuse_op_open,
+        .read = fuse_op_read,
+        .write = fuse_op_write,
+        .flush = fuse_op_flush,
+        .fsync = fuse_op_fsync,
+        .opendir = fuse_op_opendir,
+        .readdir = fuse_op_readdir,
+        .readdirplus = fuse_op_readdirplus,
+        .fsyncdir = fuse_op_fsync,
+        .statfs = fuse_op_statfs,
+        .setxattr = fuse_op_setxattr,
+        .getxattr = fuse_op_getxattr,
+        .listxattr = fuse_op_listxattr,
+        .removexattr = fuse_op_removexattr,
+        .create = fuse_op_create,
+        .fallocate = fuse_op_fallocate,
+        .copy_file_range = fuse_op_copy_file_range,
+        .lseek = fuse_op_lseek,
     };
 }

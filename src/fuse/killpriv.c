@@ -58,23 +58,6 @@ int fuse_kill_enable(struct fc_mount *m, struct fc_error *err)
 
 #endif
 
-/* That root has CAP_FSETID is as good as true. */
-static bool in_group_or_root(fuse_req_t req, gid_t gid)
-{
-    gid_t groups[1024];
-    int n;
-
-    if (fuse_req_ctx(req)->uid == 0 || fuse_req_ctx(req)->gid == gid)
-        return true;
-    n = fuse_req_getgroups(req, (int)FC_LENGTH(groups), groups);
-    if (n > (int)FC_LENGTH(groups))
-        n = (int)FC_LENGTH(groups);
-    for (int i = 0; i < n; i++)
-        if (groups[i] == gid)
-            return true;
-    return false;
-}
-
 /* inode.c of Linux, setattr_should_drop_suidgid(): set-group-id without group execute stays for members of the group. */
 static uint32_t to_clear(fuse_req_t req, const struct fc_attr *attr)
 {
@@ -83,7 +66,7 @@ static uint32_t to_clear(fuse_req_t req, const struct fc_attr *attr)
     /* Only regular files are written to through us, but chown(2) is for all. */
     if (S_ISDIR(attr->mode))
         return 0;
-    if ((attr->mode & S_ISGID) && ((attr->mode & S_IXGRP) || !in_group_or_root(req, attr->gid)))
+    if ((attr->mode & S_ISGID) && ((attr->mode & S_IXGRP) || !fuse_in_group_or_root(req, attr->gid)))
         bits |= S_ISGID;
     return bits;
 }

@@ -28,6 +28,7 @@ static int open_service(struct fc_mount *m, const struct fc_mount_options *o, st
     so.text = text;
     fuse_operations(&operations);
     m->service.mark = m;
+    m->service.raw = fuse_raw;
     r = fuse_service_open(&m->service, &so, err);
     return r < 0 ? r : fuse_kill_enable(m, err);
 }

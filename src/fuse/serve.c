@@ -89,6 +89,12 @@ static void wait_for_init(struct fuse_service *s)
 
 static bool goes_on(struct fuse_service *s) { return !atomic_load(&s->ended) && !fuse_session_exited(s->se); }
 
+static void answer(struct fuse_service *s, struct fuse_buf *buf)
+{
+    if (!s->raw || !s->raw(s->userdata, buf, fuse_session_fd(s->se)))
+        fuse_session_process_buf(s->se, buf);
+}
+
 /* Read and answer requests until one came that may wait, for which the lead was given up; or (false) the end. */
 static bool lead(struct fuse_service *s, struct fuse_buf *buf)
 {
@@ -104,7 +110,7 @@ static bool lead(struct fuse_service *s, struct fuse_buf *buf)
         fuse_request_peek(buf);
         if (s->slow || fuse_request_may_wait())
             return true;
-        fuse_session_process_buf(s->se, buf);
+        answer(s, buf);
     }
     return false;
 }
@@ -124,7 +130,7 @@ static void *worker_main(void *arg)
         more = lead(s, &buf);
         pthread_mutex_unlock(&s->leading);
         if (more)
-            fuse_session_process_buf(s->se, &buf);
+            answer(s, &buf);
     }
     fuse_service_end(s); /* when one sees the end, all do */
     fuse_notifier_mark(NULL);

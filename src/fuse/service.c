@@ -71,6 +71,7 @@ int fuse_service_open(struct fuse_service *s, const struct fuse_service_options 
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->leading, NULL);
     pthread_cond_init(&s->began, NULL);
+    s->userdata = options->userdata;
     s->n_threads = options->threads > 0 ? options->threads : default_threads();
     s->mountpoint = realpath(options->mountpoint, NULL);
     if (s->stop_fd < 0 || !s->mountpoint)

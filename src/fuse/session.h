@@ -20,6 +20,8 @@
 
 /** For how long the kernel may believe us, in seconds: for ever, since we tell it of every change. */
 #define FUSE_FOREVER 1e9
+/** What stat(2) calls the best size of a read: the size of a block. */
+#define FUSE_BLOCK 4096
 /** Largest READ and WRITE. */
 #define FUSE_IO_MAX (1u << 20)
 
@@ -52,9 +54,12 @@ struct fuse_service {
     int n_threads;
     struct fuse_worker *workers; /* NULL: not started */
     const struct fc_mount *mark; /* see fuse_notifier_mark(); may be NULL */
-    int stop_fd;                 /* eventfd: written when the session has ended */
-    pthread_mutex_t leading;     /* held by the thread that reads requests */
-    bool slow;                   /* any request may wait: no thread answers one while it leads */
+    /* Sees requests before libfuse does, and returns whether it has answered; may be NULL. */
+    bool (*raw)(void *userdata, const struct fuse_buf *request, int fd);
+    void *userdata;          /* of the operations and of raw() */
+    int stop_fd;             /* eventfd: written when the session has ended */
+    pthread_mutex_t leading; /* held by the thread that reads requests */
+    bool slow;               /* any request may wait: no thread answers one while it leads */
     pthread_mutex_t lock;
     pthread_cond_t began; /* INIT was answered, or the session ended */
     bool inited;
@@ -120,6 +125,7 @@ void fuse_stat_of(const struct fc_mount *m, const struct fc_attr *attr, struct s
 void fuse_entry_of(const struct fc_mount *m, const struct fc_attr *attr, struct fuse_entry_param *ret);
 /** Who owns what the request creates. */
 struct fc_cred fuse_cred_of(const struct fc_mount *m, fuse_req_t req);
+struct fc_cred fuse_cred_for(const struct fc_mount *m, uint32_t uid, uint32_t gid);
 void fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void fuse_op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n);
 void fuse_op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
@@ -131,7 +137,6 @@ void fuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
 void fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
 void fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
                     unsigned flags);
-void fuse_op_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode, struct fuse_file_info *fi);
 
 /* attr.c: attributes, symlinks, xattrs, statfs */
 
@@ -157,6 +162,23 @@ void fuse_op_copy_file_range(fuse_req_t req, fuse_ino_t ino, off_t offset, struc
                              int flags);
 void fuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
 void fuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+
+/* raw.c */
+
+/** Answer a request that libfuse does not know; @userdata is a struct fc_mount. Returns false if it is none of those. */
+bool fuse_raw(void *userdata, const struct fuse_buf *request, int fd);
+
+/* groups.c */
+
+enum { FUSE_GROUPS_MAX = 1024 };
+/** Further groups of who asks; those behind the first FUSE_GROUPS_MAX are left out. */
+struct fuse_groups {
+    uint32_t ids[FUSE_GROUPS_MAX];
+    uint32_t n;
+};
+void fuse_groups_of(fuse_req_t req, struct fuse_groups *ret);
+/** Whether who asks is root or in group @gid. */
+bool fuse_in_group_or_root(fuse_req_t req, uint32_t gid);
 
 /* notify.c */
 

@@ -20,6 +20,16 @@ int live_name_new(struct fc_live *live, const struct live_node *dir, const char 
     return 0;
 }
 
+bool fc_cred_in_group(const struct fc_cred *cred, uint32_t gid)
+{
+    if (cred->gid == gid)
+        return true;
+    for (uint32_t i = 0; i < cred->n_groups; i++)
+        if (cred->groups[i] == gid)
+            return true;
+    return false;
+}
+
 /* What a new inode is to be. */
 struct birth {
     uint32_t mode, umask, rdev_major, rdev_minor;
@@ -65,7 +75,7 @@ static void inherit_group(struct fc_live *live, const struct live_node *dir, str
     inode->attr.gid = parent.gid;
     if (S_ISDIR(inode->attr.mode))
         inode->attr.mode |= S_ISGID;
-    else if (cred->uid != 0 && cred->gid != parent.gid &&
+    else if (cred->uid != 0 && !fc_cred_in_group(cred, parent.gid) &&
              (inode->attr.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
         inode->attr.mode &= ~(uint32_t)S_ISGID; /* nobody gets a set-group-id program of a group that is not theirs */
 }
@@ -119,6 +129,30 @@ static int bear(struct fc_live *live, struct live_inode *inode)
     if (r < 0)
         live_inode_drop(live, inode);
     return r;
+}
+
+int live_whiteout(struct fc_live *live, struct live_node *dir, const char *name, size_t len, struct live_inode **ret)
+{
+    static const struct fc_cred root;
+    struct birth b = {.mode = S_IFCHR, .cred = &root};
+    struct live_inode *inode;
+    int r = conceive(live, dir, &b, &inode);
+
+    if (r < 0)
+        return r;
+    r = live_inode_insert(live, inode);
+    if (r < 0) {
+        live_inode_free(inode);
+        return r;
+    }
+    r = live_dir_set(live, dir->own, name, len, inode->attr.ino);
+    if (r < 0) {
+        live_inode_drop(live, inode);
+        return r;
+    }
+    live_dirty(live, inode, LIVE_DIRTY_ALL);
+    *ret = inode;
+    return 0;
 }
 
 static int create(struct fc_live *live, uint64_t parent, const char *name, size_t len, const struct birth *b,

@@ -283,6 +283,11 @@ void live_dir_remove(struct live_inode *dir, const char *name, size_t len);
 void live_dir_free(struct live_dir *dir);
 /** Whether a name can be made in @dir. -EEXIST, -ENOENT for a removed directory, or as live_name_check(). (create.c) */
 int live_name_new(struct fc_live *live, const struct live_node *dir, const char *name, size_t len);
+/**
+ * Let @name of @dir, which is prepared, stand for a new character device 0:0. The caller tells of it. -ENOMEM, -ENOSPC, -EIO:
+ * nothing is changed. (create.c)
+ */
+int live_whiteout(struct fc_live *live, struct live_node *dir, const char *name, size_t len, struct live_inode **ret);
 /** An empty directory loses its last name: nlink 0, rows of its names to be removed. */
 int live_dir_bury(struct fc_live *live, struct live_inode *dir);
 /** Remove all names from a directory's table, which it gets if it has none, without any bookkeeping. */

@@ -61,7 +61,11 @@ struct fc_attr {
 /** Who asks: owner of what is created, and for the clearing of set-id bits. */
 struct fc_cred {
     uint32_t uid, gid;
+    const uint32_t *groups; /**< further ones; borrowed for the call */
+    uint32_t n_groups;
 };
+/** Whether @cred is in group @gid. */
+bool fc_cred_in_group(const struct fc_cred *cred, uint32_t gid);
 
 /** Listener for changes, called without the lock, in the thread that made the change, after it is visible. */
 struct fc_live_listener {
@@ -77,7 +81,7 @@ void fc_live_set_listener(struct fc_live *live, const struct fc_live_listener *l
 
 /**
  * Find @name in @parent (".." too). "." is @parent itself, whatever its type; -ESTALE when there is no such inode (any
- * more). Takes a reference if count_refs.
+ * more), or one without names. Takes a reference if count_refs.
  */
 int fc_live_lookup(struct fc_live *live, uint64_t parent, const char *name, size_t len, struct fc_attr *ret);
 /** Drop @n references; an inode without names goes when the last one does. */
@@ -98,7 +102,10 @@ int fc_live_link(struct fc_live *live, uint64_t ino, uint64_t parent, const char
                  struct fc_attr *ret);
 int fc_live_unlink(struct fc_live *live, uint64_t parent, const char *name, size_t len);
 int fc_live_rmdir(struct fc_live *live, uint64_t parent, const char *name, size_t len);
-/** @flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE. Anything may be renamed, lower directories too; never EXDEV. */
+/**
+ * @flags: 0, RENAME_EXCHANGE, or any of RENAME_NOREPLACE and RENAME_WHITEOUT (which leaves a character device 0:0 of mode 0
+ * and of root's under the old name). Anything may be renamed, lower directories too; never EXDEV.
+ */
 int fc_live_rename(struct fc_live *live, uint64_t parent, const char *name, size_t len, uint64_t new_parent,
                    const char *new_name, size_t new_len, unsigned flags);
 
@@ -126,7 +133,12 @@ int fc_live_readlink(struct fc_live *live, uint64_t ino, struct fc_buf *ret);
 /** getxattr(2): @size 0 asks for the length. Returns the length, -ERANGE, or -ENODATA. */
 ssize_t fc_live_getxattr(struct fc_live *live, uint64_t ino, const char *name, void *buffer, size_t size);
 ssize_t fc_live_listxattr(struct fc_live *live, uint64_t ino, char *buffer, size_t size);
-/** @flags: XATTR_CREATE, XATTR_REPLACE. system.posix_acl_access also sets the mode's permission bits, as acl(5) says. */
+/** For fc_live_setxattr(): an access ACL clears the set-group-id bit, as it does when set by who is not in the group. */
+#define FC_XATTR_KILL_SGID 0x100
+/**
+ * @flags: XATTR_CREATE, XATTR_REPLACE, FC_XATTR_KILL_SGID. system.posix_acl_access also sets the mode's permission bits, as
+ * acl(5) says. -EOPNOTSUPP for names that are not in a namespace of Linux.
+ */
 int fc_live_setxattr(struct fc_live *live, uint64_t ino, const char *name, const void *value, size_t size, int flags);
 int fc_live_removexattr(struct fc_live *live, uint64_t ino, const char *name);
 

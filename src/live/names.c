@@ -27,11 +27,13 @@ static int lookup(struct fc_live *live, uint64_t parent, const char *name, size_
     uint64_t ino = parent;
     int r = 0;
 
-    /* "." of anything is how the kernel finds the inode of a file handle that it has forgotten. */
+    /* "." of anything is how the kernel finds the inode of a file handle that it has forgotten: open files it has not. */
     if (!is_dot(name, len))
         r = find_name(live, parent, name, len, &ino);
     if (r == 0)
         r = live_node(live, ino, &node);
+    if (r == 0 && is_dot(name, len) && live_nlink(live, &node) == 0)
+        r = -ESTALE;
     if (r == 0)
         r = live_ref(live, ino);
     if (r < 0)

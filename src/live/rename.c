@@ -9,6 +9,7 @@
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE (1 << 0)
 #define RENAME_EXCHANGE (1 << 1)
+#define RENAME_WHITEOUT (1 << 2)
 #endif
 
 /** One side: a directory, a name in it, and what has that name (ino 0: nothing). */
@@ -128,7 +129,9 @@ static void moved(struct fc_live *live, struct live_node *node, bool is_dir, str
     live_dirty(live, node->own, LIVE_DIRTY_ATTR);
 }
 
-static int move(struct fc_live *live, struct side *from, struct side *to, struct live_notes *notes)
+/* The old name stands for @whiteout from now on, or (NULL) for nothing. */
+static int move(struct fc_live *live, struct side *from, struct side *to, const struct live_inode *whiteout,
+                struct live_notes *notes)
 {
     int r = 0;
 
@@ -138,13 +141,30 @@ static int move(struct fc_live *live, struct side *from, struct side *to, struct
         r = live_dir_set(live, to->dir.own, to->name, to->len, from->node.ino);
     if (r < 0)
         return r;
-    live_dir_remove(from->dir.own, from->name, from->len);
+    if (!whiteout)
+        live_dir_remove(from->dir.own, from->name, from->len);
     moved(live, &from->node, from->is_dir, &from->dir, &to->dir);
     if (to->node.ino)
         replaced(live, to, notes);
-    live_note_entry(notes, from->dir.ino, from->name, from->len, 0);
+    live_note_entry(notes, from->dir.ino, from->name, from->len, whiteout ? whiteout->attr.ino : 0);
     live_note_entry(notes, to->dir.ino, to->name, to->len, from->node.ino);
     return 0;
+}
+
+/* First the whiteout, then the move: the former is easier to take back. */
+static int move_over_whiteout(struct fc_live *live, struct side *from, struct side *to, struct live_notes *notes)
+{
+    struct live_inode *whiteout;
+    int r = live_whiteout(live, &from->dir, from->name, from->len, &whiteout);
+
+    if (r < 0)
+        return r;
+    r = move(live, from, to, whiteout, notes);
+    if (r == 0)
+        return 0;
+    (void)live_dir_set(live, from->dir.own, from->name, from->len, from->node.ino);
+    live_inode_drop(live, whiteout);
+    return r;
 }
 
 static int exchange(struct fc_live *live, struct side *from, struct side *to, struct live_notes *notes)
@@ -177,8 +197,10 @@ static int rename_names(struct fc_live *live, struct side *from, struct side *to
         r = live_dir_prepare(live, from->dir.own, from->name, from->len);
     if (r == 0)
         r = live_dir_prepare(live, to->dir.own, to->name, to->len);
-    if (r == 0)
-        r = flags & RENAME_EXCHANGE ? exchange(live, from, to, notes) : move(live, from, to, notes);
+    if (r == 0 && (flags & RENAME_EXCHANGE))
+        r = exchange(live, from, to, notes);
+    else if (r == 0)
+        r = flags & RENAME_WHITEOUT ? move_over_whiteout(live, from, to, notes) : move(live, from, to, NULL, notes);
     if (r < 0)
         return r;
     live_touch_dir(live, from->dir.own);
@@ -192,18 +214,22 @@ static int rename_names(struct fc_live *live, struct side *from, struct side *to
 int fc_live_rename(struct fc_live *live, uint64_t parent, const char *name, size_t len, uint64_t new_parent,
                    const char *new_name, size_t new_len, unsigned flags)
 {
-    struct live_notes notes = {0};
     struct side from, to;
+    bool tried = false;
     int r;
 
-    if (flags != 0 && flags != RENAME_NOREPLACE && flags != RENAME_EXCHANGE)
+    if (flags != RENAME_EXCHANGE && (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_WHITEOUT)))
         return -EINVAL;
-    live_lock(live);
-    r = find_side(live, parent, name, len, &from);
-    if (r == 0)
-        r = find_side(live, new_parent, new_name, new_len, &to);
-    if (r == 0)
-        r = rename_names(live, &from, &to, flags, &notes);
-    live_unlock(live, &notes);
+    do {
+        struct live_notes notes = {0};
+
+        live_lock(live);
+        r = find_side(live, parent, name, len, &from);
+        if (r == 0)
+            r = find_side(live, new_parent, new_name, new_len, &to);
+        if (r == 0)
+            r = rename_names(live, &from, &to, flags, &notes);
+        live_unlock(live, &notes);
+    } while (live_make_room(live, r, &tried));
     return r;
 }

@@ -108,7 +108,7 @@ static int copy_file(struct copy *c, const struct fc_entry *e, const struct fc_p
 /* Enter the directory at @place, made if it is missing; one that was there keeps its attributes. */
 static int copy_directory(struct copy *c, const struct fc_entry *e, struct fc_place *place)
 {
-    struct fc_cred cred = {c->verb->uid, c->verb->gid};
+    struct fc_cred cred = {.uid = c->verb->uid, .gid = c->verb->gid};
     struct frame f = {.path_len = strlen(e->path), .mtime = e->mtime};
     int r = 0;
 
@@ -212,7 +212,7 @@ static int copy_link(struct copy *c, const struct fc_entry *e, const struct fc_p
 
 static int copy_object(struct copy *c, const struct fc_entry *e, struct fc_place *place)
 {
-    struct fc_cred cred = {c->verb->uid, c->verb->gid};
+    struct fc_cred cred = {.uid = c->verb->uid, .gid = c->verb->gid};
     struct fc_attr attr;
     int r;
 

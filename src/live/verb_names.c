@@ -46,7 +46,7 @@ static int do_rm(struct fc_live *live, const struct fc_verb *verb, struct fc_err
 
 static int do_mkdir(struct fc_live *live, const struct fc_verb *verb, struct fc_error *err)
 {
-    struct fc_cred cred = {verb->uid, verb->gid};
+    struct fc_cred cred = {.uid = verb->uid, .gid = verb->gid};
     bool parents = verb->flags & FC_VERB_PARENTS;
     uint32_t mode = verb->flags & FC_VERB_SET_MODE ? verb->mode & 07777 : 0755;
     struct fc_place place;
@@ -119,7 +119,7 @@ static int do_mv(struct fc_live *live, const struct fc_verb *verb, struct fc_err
 
 static int link_or_symlink(struct fc_live *live, const struct fc_verb *verb, const struct fc_place *place)
 {
-    struct fc_cred cred = {verb->uid, verb->gid};
+    struct fc_cred cred = {.uid = verb->uid, .gid = verb->gid};
     struct fc_place target;
     struct fc_attr attr;
     int r;
@@ -151,7 +151,7 @@ static int do_ln(struct fc_live *live, const struct fc_verb *verb, struct fc_err
 
 static int do_mknod(struct fc_live *live, const struct fc_verb *verb, struct fc_error *err)
 {
-    struct fc_cred cred = {verb->uid, verb->gid};
+    struct fc_cred cred = {.uid = verb->uid, .gid = verb->gid};
     struct fc_place place;
     int r;
 

@@ -12,7 +12,7 @@ enum { TRIES = 100 };
 
 int fc_stage_file(struct fc_live *live, uint64_t dir, uint32_t mode, uint32_t uid, uint32_t gid, uint64_t *ret_ino)
 {
-    struct fc_cred cred = {uid, gid};
+    struct fc_cred cred = {.uid = uid, .gid = gid};
     struct fc_attr attr;
     int r = fc_live_tmpfile(live, dir, mode & 07777, 0, &cred, &attr);
 

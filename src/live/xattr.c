@@ -197,7 +197,7 @@ static int check_set(const struct live_inode *inode, const char *name, size_t si
     int r = check_namespace(name);
     bool exists = live_xattr_find(&inode->xattrs, name) != NULL;
 
-    if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
+    if (flags & ~(XATTR_CREATE | XATTR_REPLACE | FC_XATTR_KILL_SGID))
         return -EINVAL;
     if (len == 0 || len > FC_NAME_MAX)
         return -ERANGE;
@@ -217,7 +217,7 @@ static int check_set(const struct live_inode *inode, const char *name, size_t si
 }
 
 /* An access ACL sets the permission bits and is kept only if it says more than they can; an empty one is none. */
-static int set_acl(struct live_inode *inode, const char *name, const void *value, size_t size)
+static int set_acl(struct live_inode *inode, const char *name, const void *value, size_t size, bool kill_sgid)
 {
     bool access = strcmp(name, LIVE_ACL_ACCESS) == 0;
     uint32_t mode = inode->attr.mode;
@@ -235,7 +235,7 @@ static int set_acl(struct live_inode *inode, const char *name, const void *value
         r = live_xattr_put(&inode->xattrs, name, value, size);
     if (r < 0)
         return r;
-    inode->attr.mode = mode;
+    inode->attr.mode = access && n > 0 && kill_sgid ? mode & ~(uint32_t)S_ISGID : mode;
     return 0;
 }
 
@@ -263,7 +263,8 @@ int fc_live_setxattr(struct fc_live *live, uint64_t ino, const char *name, const
     if (r == 0)
         r = check_set(node.own, name, size, flags);
     if (r == 0)
-        r = is_acl(name) ? set_acl(node.own, name, value, size) : live_xattr_put(&node.own->xattrs, name, value, size);
+        r = is_acl(name) ? set_acl(node.own, name, value, size, flags & FC_XATTR_KILL_SGID)
+                         : live_xattr_put(&node.own->xattrs, name, value, size);
     if (r == 0) {
         attributes_changed(live, node.own);
         live_note_inode(&notes, ino, false);

@@ -26,7 +26,7 @@ static void links(void)
 
     IS(px_stat("two/c").st_nlink, 3);
     IS(px_stat("two/s").st_nlink, 2);
-    IS(px_stat("one/s").st_ino, px_stat("two/s").st_ino);
+    TRUE(px_stat("one/s").st_ino == px_stat("two/s").st_ino);
     OK(chmod("one/a", 0600));
     IS(px_stat("two/c").st_mode, S_IFREG | 0600);
     IS(write(fd, " more", 5), 5);
@@ -70,6 +70,8 @@ static void numbers(void)
 
         px_row("%s", n);
         OK(lchown(n, 5, 6));
+        if (t == PX_DIR)
+            px_forget();
         IS(px_stat(n).st_ino, before.st_ino);
         OK(utimensat(AT_FDCWD, n, NULL, AT_SYMLINK_NOFOLLOW));
         IS(px_stat(n).st_ino, before.st_ino);
@@ -79,6 +81,8 @@ static void numbers(void)
         IS(px_stat("renamed").st_rdev, before.st_rdev);
         IS(px_stat("renamed").st_size, before.st_size);
         OK(rename("renamed", n));
+        if (t == PX_REG)
+            px_forget();
         IS(px_stat(n).st_dev, px_stat(".").st_dev);
     }
     OK(rename("top", "moved"));

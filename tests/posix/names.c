@@ -137,7 +137,8 @@ static void links(void)
             continue;
         }
         IS(st.st_nlink, 1);
-        OK(link(n, "l1"));
+        if (OK(link(n, "l1")) < 0)
+            continue;
         OK(link("l1", "dir/l2"));
         IS(px_stat(n).st_nlink, 3);
         IS(px_stat("dir/l2").st_ino, st.st_ino);
@@ -161,7 +162,7 @@ static void links(void)
     OK(linkat(AT_FDCWD, "to", AT_FDCWD, "l1", AT_SYMLINK_FOLLOW));
     IS(px_stat("l1").st_ino, px_stat("reg").st_ino);
     OK(linkat(AT_FDCWD, "to", AT_FDCWD, "l2", 0));
-    IS(px_stat("l2").st_ino, px_stat("to").st_ino);
+    TRUE(px_stat("l2").st_ino == px_stat("to").st_ino);
     FAILS(EINVAL, linkat(AT_FDCWD, "reg", AT_FDCWD, "l3", 0x800000));
 }
 

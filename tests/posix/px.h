@@ -28,7 +28,7 @@ struct px_case {
 };
 
 extern const struct px_case px_paths[], px_perms[], px_owners[], px_names[], px_rename[], px_open[], px_content[],
-    px_space[], px_locks[], px_xattrs[], px_acls[], px_dirs[], px_times[], px_below[];
+    px_space[], px_locks[], px_xattrs[], px_acls[], px_dirs[], px_times[], px_below[], px_frozen[];
 
 /* Checks: each counts, and says what it saw if that was not it. */
 
@@ -70,6 +70,8 @@ void px_file(const char *name, const char *text);
 const char *px_text(const char *name);
 /** Remove whatever it is; as root, with everything below. */
 void px_remove(const char *name);
+/** Let the kernel forget what no one has open, if PX_FORGET is set in the environment. */
+void px_forget(void);
 /** Inode data without following; zeros and a failed check if there is no such thing. */
 struct stat px_stat(const char *name);
 /** Fill with @n characters 'x' and a NUL; returns the buffer, one of a few static ones. */

@@ -58,6 +58,10 @@ static void values(void)
     FAILS(ERANGE, setxattr("f", "", "x", 1, 0));
     FAILS(EOPNOTSUPP, setxattr("f", "nonsense.x", "x", 1, 0));
     FAILS(EOPNOTSUPP, setxattr("f", "plain", "x", 1, 0));
+    FAILS(EOPNOTSUPP, setxattr("f", "system.nonsense", "x", 1, 0));
+    FAILS(EOPNOTSUPP, getxattr("f", "nonsense.x", b, sizeof(b)));
+    FAILS(EOPNOTSUPP, removexattr("f", "nonsense.x"));
+    FAILS(EINVAL, setxattr("f", "user.", "x", 1, 0));
     FAILS(E2BIG, setxattr("f", "user.big", big, sizeof(big), 0));
     memset(b, '\xff', 2000);
     OK(setxattr("f", "user.\xc3\xa4 \xff", b, 2000, 0));

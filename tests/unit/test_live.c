@@ -122,6 +122,22 @@ static int rename_at(struct world *w, const char *from_dir, const char *from, co
     return fc_live_rename(w->live, ino_at(w, from_dir), NAME(from), ino_at(w, to_dir), NAME(to), flags);
 }
 
+/* RENAME_WHITEOUT leaves a device 0:0 behind, which is there after reopening. */
+static void rename_leaves_whiteout(void **state)
+{
+    struct world *w = *state;
+    uint64_t hostname = ino_at(w, "etc/hostname");
+
+    assert_int_equal(rename_at(w, "etc", "hostname", "etc", "passwd", RENAME_WHITEOUT), 0);
+    assert_int_equal(rename_at(w, "etc", "passwd", "etc", "hostname", RENAME_WHITEOUT | RENAME_NOREPLACE), -EEXIST);
+    world_reopen(w);
+    assert_int_equal(ino_at(w, "etc/passwd"), hostname);
+    assert_int_equal(at(w, "etc/hostname").mode, S_IFCHR);
+    assert_int_equal(at(w, "etc/hostname").rdev_major, 0);
+    assert_int_equal(at(w, "etc/hostname").rdev_minor, 0);
+    assert_int_equal(at(w, "etc/hostname").nlink, 1);
+}
+
 static void rename_things(void **state)
 {
     struct world *w = *state;
@@ -142,7 +158,7 @@ static void rename_things(void **state)
     assert_int_equal(rename_at(w, "", "bin", "", "etc", 0), -ENOTEMPTY);
     assert_int_equal(rename_at(w, "etc", "none", "etc", "x", 0), -ENOENT);
     assert_int_equal(rename_at(w, "etc", "hostname", "etc", "passwd", RENAME_NOREPLACE), -EEXIST);
-    assert_int_equal(rename_at(w, "etc", "hostname", "etc", "passwd", RENAME_WHITEOUT), -EINVAL);
+    assert_int_equal(rename_at(w, "etc", "hostname", "etc", "passwd", RENAME_WHITEOUT | RENAME_EXCHANGE), -EINVAL);
     assert_int_equal(rename_at(w, "bin", "sh", "bin", "busybox", 0), 0);
     assert_int_equal(at(w, "bin/sh").nlink, 2);
     assert_int_equal(rename_at(w, "etc", "hostname", "etc", "passwd", 0), 0);
@@ -328,7 +344,7 @@ static void set_group_id_directory(void **state)
 {
     struct world *w = *state;
     uint64_t srv = ino_at(w, "srv");
-    struct fc_cred user = {1000, 1000};
+    struct fc_cred user = {.uid = 1000, .gid = 1000};
     struct fc_attr a;
 
     assert_int_equal(fc_live_mknod(w->live, srv, NAME("f"), S_IFREG | 02755, 0, 0, 0, &user, &a), 0);
@@ -528,12 +544,13 @@ int main(void)
         TEST(hard_links),
         TEST(link_limit),
         TEST(rename_things),
+        TEST(rename_leaves_whiteout),
+        TEST(xattr_namespaces),
         TEST(attributes),
         TEST(fifo_given_away),
         TEST(privileges_die_on_write),
         TEST(privileges_outlive_mappings),
         TEST(xattrs),
-        TEST(xattr_namespaces),
         TEST(acls),
         TEST(set_group_id_directory),
         TEST(symlinks_and_nodes),

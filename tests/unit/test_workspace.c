@@ -135,7 +135,7 @@ static uint64_t parent_of(struct fc_workspace *ws, const char *path, const char 
 static void put(struct fc_workspace *ws, const char *path, const char *content)
 {
     struct fc_live *live = fc_workspace_live(ws);
-    const struct fc_cred cred = {0, 0};
+    const struct fc_cred cred = {.uid = 0, .gid = 0};
     struct fc_attr a;
     const char *name;
     uint64_t dir = parent_of(ws, path, &name);
@@ -149,7 +149,7 @@ static void put(struct fc_workspace *ws, const char *path, const char *content)
 
 static void make_dir(struct fc_workspace *ws, const char *path)
 {
-    const struct fc_cred cred = {0, 0};
+    const struct fc_cred cred = {.uid = 0, .gid = 0};
     struct fc_attr a;
     const char *name;
     uint64_t dir = parent_of(ws, path, &name);

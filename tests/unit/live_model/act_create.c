@@ -22,7 +22,7 @@ static int new_name_error(const struct run *r, const struct aim *dir, const char
 
 static struct fc_cred draw_cred(struct dice *d)
 {
-    return one_in(d, 2) ? (struct fc_cred){0, 0} : (struct fc_cred){1000, one_in(d, 2) ? 50 : 1000};
+    return one_in(d, 2) ? (struct fc_cred){.uid = 0} : (struct fc_cred){.uid = 1000, .gid = one_in(d, 2) ? 50 : 1000};
 }
 
 /* A new node as its parent and its maker have it. */
