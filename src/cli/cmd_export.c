@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/path.h"
 #include "cli/commands.h"
 #include "cli/fetch.h"
 #include "cli/image_out.h"
@@ -117,6 +118,22 @@ static int export_layout(const struct cli *cli, const struct content *c, const c
     return r;
 }
 
+/* A tag that nobody could ask for is refused before the long work (image-spec, "Pre-Defined Annotation Keys"). */
+static int check_tag(const char *tag, bool docker, struct fc_error *err)
+{
+    fc_auto(fc_oci_ref_release) struct fc_oci_ref ref = {0};
+    char shown[160];
+
+    if (!tag)
+        return 0;
+    if (docker)
+        return fc_oci_ref_parse(tag, &ref, err);
+    if (*tag && !tag[strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:@/+")])
+        return 0;
+    return cli_usage(err, "export: \"%s\" is not a tag: letters, digits and - . _ : @ / +",
+                     fc_name_show(shown, sizeof(shown), tag, strlen(tag)));
+}
+
 /* The tree as an image in the cache first, then to where it is wanted. */
 static int export_image(struct cli *cli, const struct cli_args *args, const struct cli_view *v, const char *format,
                         const char *out, struct fc_error *err)
@@ -166,6 +183,8 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     if (strcmp(out, "-") == 0 && isatty(STDOUT_FILENO))
         return cli_usage(err, "export: a tar is not for a terminal; send it to a file or a pipe");
     r = check_options(args, image, err);
+    if (r == 0)
+        r = check_tag(cli_value(args, 't'), strcmp(format, "docker-archive") == 0, err);
     if (r == 0)
         r = cli_view_open_args(cli, args, layers, n, true, &v, err);
     if (r == 0)

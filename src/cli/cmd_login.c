@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fccompose login, logout: credentials for registries. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -45,25 +46,41 @@ static int read_line(int fd, struct fc_buf *ret)
     return 0;
 }
 
+static void interrupted(int signal) { (void)signal; }
+
+/* Read a line that is not shown. Whoever ends it with Ctrl-C gets a terminal back that shows what is typed. */
+static int read_hidden(struct fc_buf *ret)
+{
+    static const int stops[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    struct sigaction before[FC_LENGTH(stops)];
+    const struct sigaction handle = {.sa_handler = interrupted}; /* no SA_RESTART: the read ends */
+    struct termios saved, quiet;
+    int r;
+
+    if (tcgetattr(STDIN_FILENO, &saved) < 0)
+        return -errno;
+    for (size_t i = 0; i < FC_LENGTH(stops); i++)
+        sigaction(stops[i], &handle, &before[i]);
+    quiet = saved;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+    r = read_line(STDIN_FILENO, ret);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved);
+    for (size_t i = 0; i < FC_LENGTH(stops); i++)
+        sigaction(stops[i], &before[i], NULL);
+    fputc('\n', stderr);
+    return r == -EINTR ? -ECANCELED : r;
+}
+
 /* Ask at the terminal; a secret is not shown. */
 static int ask(const char *what, bool secret, struct fc_buf *ret, struct fc_error *err)
 {
-    struct termios saved, quiet;
     int r;
 
     if (!isatty(STDIN_FILENO))
         return cli_usage(err, "login: no terminal to ask for the %s at: give -u and --password-stdin", what);
     fprintf(stderr, "%s: ", what);
-    if (secret && tcgetattr(STDIN_FILENO, &saved) == 0) {
-        quiet = saved;
-        quiet.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-        r = read_line(STDIN_FILENO, ret);
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &saved);
-        fputc('\n', stderr);
-    } else {
-        r = read_line(STDIN_FILENO, ret);
-    }
+    r = secret ? read_hidden(ret) : read_line(STDIN_FILENO, ret);
     return r < 0 ? fc_fail_errno(err, -r, "cannot read the %s", what) : 0;
 }
 

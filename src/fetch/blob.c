@@ -219,7 +219,8 @@ static int finish(struct fc_transfer *t)
         if (b->received)
             return no_such_range(t);
         break;
-    case 401:
+    case 401: /* who asks after a redirect, or in a mirror's name, is not whom the credentials are for */
+        b->may_renew = fc_url_same_origin(t->url, t->request->url);
         fc_buf_clear(&b->challenge);
         for (size_t i = 0; fc_headers_find(&t->headers, "WWW-Authenticate", i, &line) > 0; i++)
             if (fc_buf_addf(&b->challenge, "%s\n", line.data) < 0)

@@ -41,6 +41,7 @@ struct fc_blob {
     unsigned generation;      /* lock: how often the part began anew */
     unsigned renewals;
     struct fc_buf challenge;
+    bool may_renew; /* it was the server asked that said so */
     char *modified;
     int status;
     double measured_at, rate; /* the thread's */

@@ -192,6 +192,9 @@ char *fc_url_path(const char *url);
 /** Where @location, which may be relative, leads from @base. NULL when it leads nowhere or out of memory. Caller frees. */
 char *fc_http_resolve(const char *base, const char *location);
 
+/** Whether two URLs have one scheme, host and port. False for what is no URL, and out of memory. */
+bool fc_url_same_origin(const char *a, const char *b);
+
 /** @url without user, password and query, and made printable, into @out, which is returned. For messages. */
 char *fc_url_show(char *out, size_t size, const char *url);
 

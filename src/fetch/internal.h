@@ -120,8 +120,6 @@ int fc_fetch_explain_status(const struct fc_transfer *t, struct fc_error *err);
 /** Whether another attempt may help after @code, and how many attempts in all that is worth. */
 unsigned fc_fetch_attempts_for(const struct fc_transfer *t, CURLcode code);
 
-/** Whether two URLs have one scheme, host and port. */
-bool fc_url_same_origin(const char *a, const char *b);
 /** @url without user, password and fragment; *ret_user and *ret_password (caller frees; NULL: none) decoded. Returns 0, -EINVAL, -ENOMEM. */
 int fc_url_split(const char *url, char **ret_url, char **ret_user, char **ret_password);
 /** Whether @url is of @scheme. */

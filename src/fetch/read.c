@@ -116,7 +116,7 @@ static int turn(struct fc_fetch *t, bool want_bytes, struct fc_error *err)
     if (t->canceled || fc_fetcher_canceled(b->f))
         return fc_fail(err, ECANCELED, "canceled");
     if (is_over(b, &r)) {
-        if (r == -EACCES && b->status == 401 && t->renew && b->renewals < 2 && b->r == 0)
+        if (r == -EACCES && b->status == 401 && b->may_renew && t->renew && b->renewals < 2 && b->r == 0)
             return renew(t, err);
         if (r < 0)
             words_of(b, err);

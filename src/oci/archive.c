@@ -117,6 +117,9 @@ static int add_document(struct fc_archive_blobs *a, struct fc_entry_iter *it, co
 
     if (e->size > FC_OCI_DOCUMENT_MAX)
         return fc_fail(err, EBADMSG, "%s: %s is longer than %u bytes", a->label, e->path, FC_OCI_DOCUMENT_MAX);
+    m = find(a, e->path);
+    if (m) /* only the last one counts; a thousand of them would be a lot of memory */
+        fc_buf_release(&m->text);
     m = add(a, e->path, err);
     if (!m)
         return err ? -err->code : -ENOMEM;

@@ -58,6 +58,7 @@ static int set_layers(json_t *json, const struct fc_oci_made *made, const char *
 {
     json_t *ids = json_array(), *history = json_array();
     char text[FC_DIGEST_TEXT];
+    bool all;
 
     for (size_t i = 0; i < made->n_layers; i++) {
         json_t *step = json_object();
@@ -71,8 +72,12 @@ static int set_layers(json_t *json, const struct fc_oci_made *made, const char *
     }
     if (created)
         json_object_set_new(json, "created", json_string(created));
-    json_object_set_new(json, "history", history);
-    return json_object_set_new(json, "rootfs", json_pack("{s:s, s:o}", "type", "layers", "diff_ids", ids));
+    all = json_array_size(ids) == made->n_layers && json_array_size(history) == made->n_layers;
+    if (json_object_set_new(json, "history", history) < 0)
+        all = false;
+    return json_object_set_new(json, "rootfs", json_pack("{s:s, s:o}", "type", "layers", "diff_ids", ids)) < 0 || !all
+               ? -ENOMEM
+               : 0;
 }
 
 static int dump(json_t *json, struct fc_buf *ret, struct fc_digest *ret_digest, struct fc_error *err)
@@ -102,6 +107,10 @@ static int make_manifest(struct fc_oci_made *made, struct fc_error *err)
     for (size_t i = 0; i < made->n_layers; i++)
         json_array_append_new(layers,
                               describe(made->layers[i].media_type, &made->layers[i].blob, made->layers[i].size));
+    if (json_array_size(layers) != made->n_layers) {
+        json_decref(layers);
+        return fc_fail_errno(err, ENOMEM, "cannot make the image");
+    }
     json = json_pack("{s:i, s:s, s:o, s:o}", "schemaVersion", 2, "mediaType", FC_OCI_TYPE_MANIFEST, "config",
                      describe(FC_OCI_TYPE_CONFIG, &made->config_digest, made->config.len), "layers", layers);
     r = json ? dump(json, &made->manifest, &made->manifest_digest, err)

@@ -108,8 +108,14 @@ static json_t *describe(const struct fc_archive_blobs *a, const json_t *name, co
 
 static json_t *describe_layers(const struct fc_archive_blobs *a, const json_t *names, struct fc_error *err)
 {
-    json_t *layers = json_array();
+    json_t *layers;
 
+    if (json_array_size(names) > FC_OCI_LAYERS_MAX) {
+        fc_fail(err, EBADMSG, "%s: manifest.json has %zu layers, more than %u", a->label, json_array_size(names),
+                FC_OCI_LAYERS_MAX);
+        return NULL;
+    }
+    layers = json_array();
     for (size_t i = 0; i < json_array_size(names); i++) {
         json_t *d = describe(a, json_array_get(names, i), NULL, err);
 

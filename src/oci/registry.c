@@ -107,6 +107,7 @@ static int get_tag(struct registry *g, struct fc_buf *ret, struct fc_error *err)
 {
     struct fc_http_response response __attribute__((cleanup(fc_http_response_release_auto))) = {0};
     fc_auto(fc_free) char *url = fc_oci_session_url(&g->session, "manifests", g->ref.tag), *header = NULL;
+    fc_auto(fc_oci_document_release) struct fc_oci_document document = {0};
     const char *headers[1];
     struct fc_digest digest;
     char text[FC_DIGEST_TEXT];
@@ -124,15 +125,19 @@ static int get_tag(struct registry *g, struct fc_buf *ret, struct fc_error *err)
     if (response.status != 200)
         return fc_oci_session_fail(&g->session, &response, g->ref.tag, err);
     r = check_root(g, &response, &digest, err);
+    /* It may be a portal's page: what was remembered before is better than that. */
+    if (r == 0)
+        r = fc_oci_document_parse(response.body.data, response.body.len, g->type, g->label, &document, err);
     if (r < 0)
         return r;
     *ret = response.body;
     response.body = (struct fc_buf){0};
     /* For the next time without a network; it is not worth failing for. */
-    (void)fc_oci_tags_set(
-        fc_fetcher_layout(g->f), g->tagged,
-        &(struct fc_oci_descriptor){.media_type = g->type, .digest = fc_digest_format(&digest, text), .size = ret->len},
-        NULL);
+    (void)fc_oci_tags_set(fc_fetcher_layout(g->f), g->tagged,
+                          &(struct fc_oci_descriptor){.media_type = document.media_type,
+                                                      .digest = fc_digest_format(&digest, text),
+                                                      .size = ret->len},
+                          NULL);
     return 0;
 }
 

@@ -131,6 +131,8 @@ int fc_oci_session_renew(void *session, const char *challenge, char **ret_author
         r = make_authorization(s, &c, &fresh, err);
     if (r == 0) {
         copy = strdup(fresh);
+        if (s->authorization)
+            explicit_bzero(s->authorization, strlen(s->authorization));
         free(s->authorization);
         s->authorization = fresh;
         r = copy ? 0 : fc_fail_errno(err, ENOMEM, "%s", s->host);
@@ -152,12 +154,7 @@ static int challenge_of(const struct fc_http_response *response, struct fc_buf *
 }
 
 /* Whether @url is the registry's own: an upload may go on elsewhere, where our token is nobody's business. */
-static bool is_ours(const struct fc_oci_session *s, const char *url)
-{
-    size_t len = strlen(s->base);
-
-    return strncmp(url, s->base, len) == 0 && (url[len] == '/' || url[len] == '\0');
-}
+static bool is_ours(const struct fc_oci_session *s, const char *url) { return fc_url_same_origin(s->base, url); }
 
 int fc_oci_session_exchange(struct fc_oci_session *s, const struct fc_http_request *request,
                             struct fc_http_response *ret, struct fc_error *err)
@@ -169,7 +166,8 @@ int fc_oci_session_exchange(struct fc_oci_session *s, const struct fc_http_reque
 
     with.authorization = is_ours(s, request->url) ? authorization : NULL;
     r = fc_http_exchange(s->f, &with, ret, err);
-    if (r < 0 || ret->status != 401 || !is_ours(s, request->url))
+    /* Nor is it anybody's whom we were sent on to: who asks there names a server that is to get our password. */
+    if (r < 0 || ret->status != 401 || !is_ours(s, request->url) || !is_ours(s, ret->url))
         return r;
     r = challenge_of(ret, &challenge);
     fc_http_response_release(ret);

@@ -14,13 +14,15 @@
 
 #define REF_NAME "org.opencontainers.image.ref.name"
 
+enum { INDEX_MAX = 64 << 20 };
+
 /* Read the index; what is none is an empty one: it is a memory, nothing depends on it. */
 static json_t *load(const char *path)
 {
     struct fc_buf bytes __attribute__((cleanup(fc_buf_release_auto))) = {0};
     json_t *json = NULL;
 
-    if (fc_read_file(AT_FDCWD, path, 64u << 20, &bytes) == 0)
+    if (fc_read_file(AT_FDCWD, path, INDEX_MAX, &bytes) == 0)
         json = json_loadb(bytes.data ? bytes.data : "", bytes.len, 0, NULL);
     if (!json_is_array(json_object_get(json, "manifests"))) {
         json_decref(json);
@@ -85,6 +87,27 @@ static int make_names(struct names *n, const char *dir, struct fc_error *err)
     if (asprintf(&n->lock, "%s/.index.lock", dir) < 0)
         n->lock = NULL;
     return n->index && n->lock ? 0 : fc_fail_errno(err, ENOMEM, "%s", dir);
+}
+
+int fc_oci_tags_check(const char *dir, struct fc_error *err)
+{
+    struct fc_buf bytes __attribute__((cleanup(fc_buf_release_auto))) = {0};
+    struct names n __attribute__((cleanup(names_release)));
+    json_t *json;
+    int r = make_names(&n, dir, err);
+
+    if (r < 0)
+        return r;
+    r = fc_read_file(AT_FDCWD, n.index, INDEX_MAX, &bytes);
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return fc_fail_errno(err, -r, "%s", n.index);
+    json = json_loadb(bytes.data ? bytes.data : "", bytes.len, 0, NULL);
+    if (!json_is_array(json_object_get(json, "manifests")))
+        r = fc_fail(err, EBADMSG, "%s is not the index of an image layout; it is left as it is", n.index);
+    json_decref(json);
+    return r;
 }
 
 int fc_oci_tags_set(const char *dir, const char *ref, const struct fc_oci_descriptor *d, struct fc_error *err)

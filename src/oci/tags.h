@@ -10,6 +10,8 @@
  * and umoci find it. Other processes may do the same at once. Returns 0 or -errno with words.
  */
 int fc_oci_tags_set(const char *dir, const char *ref, const struct fc_oci_descriptor *d, struct fc_error *err);
+/** Whether the layout @dir has no index yet, or one that can be added to. Returns 0, -EBADMSG or another -errno, with words. */
+int fc_oci_tags_check(const char *dir, struct fc_error *err);
 /** What it was. Caller frees *ret_digest. Returns 0, -ENOENT, or -errno with words. */
 int fc_oci_tags_get(const char *dir, const char *ref, char **ret_digest, struct fc_error *err);
 

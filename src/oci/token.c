@@ -30,6 +30,24 @@ static int add_field(struct fc_buf *out, const char *name, const char *value)
     return r < 0 ? r : add_escaped(out, value);
 }
 
+/* Each of the scopes, which blanks part, is a field of its own (distribution's "Token Authentication Specification"). */
+static int add_scopes(struct fc_buf *out, const char *scopes)
+{
+    int r = 0;
+
+    while (*scopes && r == 0) {
+        size_t len = strcspn(scopes, " ");
+        fc_auto(fc_free) char *one = strndup(scopes, len);
+
+        if (!one)
+            return -ENOMEM;
+        if (len)
+            r = add_field(out, "scope", one);
+        scopes += len + (scopes[len] == ' ');
+    }
+    return r;
+}
+
 int fc_oci_basic(const struct fc_oci_credentials *c, char **ret)
 {
     struct fc_buf both = {0}, out = {0};
@@ -96,6 +114,7 @@ static int refresh(struct fc_fetcher *f, const struct fc_oci_token_wish *w, char
                                       .headers = headers,
                                       .n_headers = 1,
                                       .repeat = true,
+                                      .no_redirects = true, /* the secret is in the body, which would go along */
                                       .no_rules = true};
     int r = add_field(&form, "grant_type", "refresh_token");
 
@@ -128,8 +147,8 @@ int fc_oci_token(struct fc_fetcher *f, const struct fc_oci_token_wish *w, char *
     if (w->credentials->identity_token)
         return refresh(f, w, ret, err);
     r = w->challenge->service ? add_field(&query, "service", w->challenge->service) : 0;
-    if (r == 0 && *w->scope)
-        r = add_field(&query, "scope", w->scope);
+    if (r == 0)
+        r = add_scopes(&query, w->scope);
     if (r == 0 && asprintf(&url, "%s%s%s", w->challenge->realm, strchr(w->challenge->realm, '?') ? "&" : "?",
                            query.data ? query.data : "") < 0) {
         url = NULL;

@@ -59,6 +59,17 @@ static int take_location(struct way *w, const struct fc_http_response *response)
     return 0;
 }
 
+/* Some registries take no smaller pieces than they say (distribution-spec, "Pushing a blob in chunks"). */
+static void take_least(struct way *w, const struct fc_http_response *response)
+{
+    struct fc_buf value __attribute__((cleanup(fc_buf_release_auto))) = {0};
+    unsigned long long least;
+
+    if (fc_http_header(response, "OCI-Chunk-Min-Length", 0, &value) > 0 && sscanf(value.data, "%llu", &least) == 1 &&
+        least > w->chunk)
+        w->chunk = least;
+}
+
 /* Ask for an upload. Returns 1 when the registry took the blob from elsewhere instead, 0, or -errno. */
 static int begin(struct way *w)
 {
@@ -74,6 +85,7 @@ static int begin(struct way *w)
         return r;
     if (response.status == 201)
         return 1;
+    take_least(w, &response);
     return response.status == 202 ? take_location(w, &response) : refused(w, &response);
 }
 

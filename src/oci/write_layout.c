@@ -77,6 +77,8 @@ static int prepare(const char *dir, struct fc_error *err)
     if (!path || !folder)
         return fc_fail_errno(err, ENOMEM, "%s", dir);
     r = fc_mkdir_all(folder, err);
+    if (r == 0) /* others' tags are in it: what cannot be read is not written over */
+        r = fc_oci_tags_check(dir, err);
     return r < 0 ? r : put_file(path, marker, sizeof(marker) - 1, err);
 }
 

@@ -159,17 +159,29 @@ static int import_blob(const struct fc_import *im, struct fc_oci_source *source,
     return r;
 }
 
-/* For pushing it on: if the cache has the bytes as they came, they are the layer's blob. */
+/* Whether it was seen once that the bytes @blob are the layer @diffid. A manifest's word for it is not enough. */
+static bool is_proven(const struct fc_import *im, const struct fc_digest *blob, const struct fc_digest *diffid)
+{
+    struct fc_digest known;
+
+    return fc_cache_recall(im->cache, blob, &known) == 0 && memcmp(&known, diffid, sizeof(known)) == 0;
+}
+
+/*
+ * For pushing it on: if the cache has the bytes as they came, they are the layer's blob. Not when the layer has other owners
+ * than those bytes.
+ */
 static void remember_blob(const struct fc_import *im, const struct fc_oci_descriptor *d, const struct fc_digest *blob,
                           const struct fc_digest *diffid)
 {
     struct fc_oci_layer l = {.blob = *blob, .diffid = *diffid, .size = d->size};
 
+    if (im->options->force_owner || !im->options->fetcher || !is_proven(im, blob, diffid))
+        return;
     l.media_type = strstr(d->media_type, "zstd")   ? FC_OCI_TYPE_LAYER_ZSTD
                    : strstr(d->media_type, "gzip") ? FC_OCI_TYPE_LAYER_GZIP
                                                    : FC_OCI_TYPE_LAYER;
-    if (im->options->fetcher)
-        fc_oci_blob_remember(fc_fetcher_layout(im->options->fetcher), diffid, &l);
+    fc_oci_blob_remember(fc_fetcher_layout(im->options->fetcher), diffid, &l);
 }
 
 static int import_layer(const struct fc_import *whole, struct fc_oci_source *source, const struct fc_oci_image *image,

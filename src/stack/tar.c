@@ -22,13 +22,38 @@ static void progress_end(struct fc_progress *p, int r)
         p->end(p, r >= 0);
 }
 
+static int differs(const struct fc_import *im, const char *what, const struct fc_digest *have,
+                   const struct fc_digest *want, struct fc_error *err)
+{
+    char got[FC_DIGEST_TEXT], wanted[FC_DIGEST_TEXT];
+
+    if (!want || memcmp(have, want, sizeof(*have)) == 0)
+        return 0;
+    return fc_fail(err, EBADMSG, "%s is damaged or was exchanged: %s is %s, not %s", im->label, what,
+                   fc_digest_format(have, got), fc_digest_format(want, wanted));
+}
+
+/* What was imported before must be what is wanted now just as well: a known file may lie under another's name. */
 static int recall_blob(const struct fc_import *im, const struct fc_digest *blob, struct fc_layer **ret_layer,
                        struct fc_error *err)
 {
+    fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
     struct fc_digest key;
-    int r = fc_import_key(im->options, blob, &key);
+    int r = differs(im, "the digest of its bytes", blob, im->check.blob, err);
 
-    return r < 0 ? fc_fail(err, -r, "cannot digest %s", im->label) : fc_import_recall(im, &key, ret_layer);
+    if (r < 0)
+        return r;
+    r = fc_import_key(im->options, blob, &key);
+    if (r < 0)
+        return fc_fail(err, -r, "cannot digest %s", im->label);
+    if (fc_import_recall(im, &key, &layer) == 0)
+        return 0;
+    if (!im->options->force_owner) /* else it is another tar's */
+        r = differs(im, "its diffID", fc_layer_diffid(layer), im->check.diffid, err);
+    if (r < 0)
+        return r;
+    *ret_layer = fc_steal(&layer);
+    return 1;
 }
 
 /*
@@ -71,17 +96,6 @@ struct tar_input {
     struct fc_fetch *fetch; /* NULL: they are here already */
     struct fc_entry_iter *tar;
 };
-
-static int differs(const struct fc_import *im, const char *what, const struct fc_digest *have,
-                   const struct fc_digest *want, struct fc_error *err)
-{
-    char got[FC_DIGEST_TEXT], wanted[FC_DIGEST_TEXT];
-
-    if (!want || memcmp(have, want, sizeof(*have)) == 0)
-        return 0;
-    return fc_fail(err, EBADMSG, "%s is damaged or was exchanged: %s is %s, not %s", im->label, what,
-                   fc_digest_format(have, got), fc_digest_format(want, wanted));
-}
 
 /* Whether the bytes are those that they were to be. Only then they get a name in the cache. */
 static int check_bytes(const struct fc_import *im, struct fc_fetch *t, const struct fc_tar_result *result,
