@@ -47,16 +47,16 @@ char *fc_abspath(const char *path);
 struct fc_atomic {
     int fd;     /**< write here */
     char *path; /**< the name it will have */
-    char *temp; /**< the name it has until then, in the same folder */
+    char *temp; /**< the name it has until then, in the same folder; NULL while it has none */
 };
 
 /**
- * Begin an atomic file at @path: a temporary file ".NAME.XXXXXXXX" beside it, mode 0666 & ~umask (the permissions of
- * a file of ours at @path if there is one). A symlink at @path is replaced, not followed. Any thread. Returns 0 and
- * fills *ret, or -errno with words.
+ * Begin an atomic file at @path: one without a name or, where the file system has no such, ".NAME.fc-XXXXXXXX" beside
+ * it; mode 0666 & ~umask (the permissions of a file of ours at @path if there is one). What a killed program left for
+ * @path goes. A symlink at @path is replaced, not followed. Any thread. Returns 0 and fills *ret, or -errno with words.
  */
 int fc_atomic_begin(struct fc_atomic *ret, const char *path, struct fc_error *err);
-/** Finish: fsync if @sync, rename over @path, fsync the folder if @sync. @a is empty afterwards. Returns 0 or -errno. */
+/** Finish: fsync if @sync, put it at @path, fsync the folder if @sync. @a is empty afterwards. Returns 0 or -errno. */
 int fc_atomic_commit(struct fc_atomic *a, bool sync, struct fc_error *err);
 /** Drop an unfinished atomic file. Does nothing after a commit or on an all-zero one. */
 void fc_atomic_release(struct fc_atomic *a);

@@ -30,19 +30,35 @@ static int stack(struct fc_cache *cache, const struct cli_layers *layers, struct
                                                  .locator = layers->list[i].locator,
                                                  .name = layers->list[i].name,
                                                  .source = layers->list[i].source};
-    if (r == 0 && n)
-        r = fc_workspace_layers_add(ws, add, n, -1, err);
-    return r < 0 || !layers->config ? r : fc_workspace_config_set(ws, layers->config, err);
+    /* The layers last: without them init can be called again. */
+    if (r == 0 && layers->config)
+        r = fc_workspace_config_set(ws, layers->config, err);
+    return r == 0 && n ? fc_workspace_layers_add(ws, add, n, -1, err) : r;
 }
 
-static int create(struct fc_cache *cache, const struct cli_layers *layers, struct fc_error *err)
+/* A workspace of no layers is what an init that was killed leaves, or one without layers: those are added now. */
+static int check_empty(struct cli *cli, struct fc_cache *cache, bool adds, const char *here, struct fc_error *err)
 {
-    int r = fc_workspace_create(".", err);
+    fc_auto(fc_workspace_free) struct fc_workspace *ws = NULL;
+    uint32_t n = 0;
+    int r = fc_workspace_open(".", cache, FC_WORKSPACE_READ, &ws, err);
+
+    if (r == 0)
+        fc_workspace_stack(ws, &n);
+    if (r == 0 && n == 0 && adds)
+        return 0;
+    cli_hint(cli, "next: fccompose layer add LAYER..., or fccompose status");
+    return fc_fail(err, EEXIST, "%s is a workspace already", here);
+}
+
+static int create(struct fc_cache *cache, const struct cli_layers *layers, bool made, struct fc_error *err)
+{
+    int r = made ? 0 : fc_workspace_create(".", err);
 
     if (r < 0)
         return r;
     r = stack(cache, layers, err);
-    if (r < 0)
+    if (r < 0 && !made)
         fc_remove_all(AT_FDCWD, FC_WORKSPACE_FOLDER); /* made a moment ago: nothing half-made is left */
     return r;
 }
@@ -69,24 +85,23 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
     fc_auto(fc_free) char *here = fc_abspath(".");
     fc_auto(cli_layers_release) struct cli_layers layers = {0};
+    bool made = access(FC_WORKSPACE_FOLDER "/workspace.db", F_OK) == 0;
     int r = cli_import_options(cli, args, &import, &excludes, err);
 
     if (r < 0)
         return r;
-    if (access(FC_WORKSPACE_FOLDER, F_OK) == 0) {
-        cli_hint(cli, "next: fccompose layer add LAYER..., or fccompose status");
-        return fc_fail(err, EEXIST, "%s is a workspace already", here ? here : ".");
-    }
     r = fc_cache_open(NULL, &cache, err);
     if (r == 0)
         r = cli_lock_load(cli, err);
+    if (r == 0 && made)
+        r = check_empty(cli, cache, args->n_operands || cli_lock(cli), here ? here : ".", err);
     if (r == 0)
         r = args->n_operands || !cli_lock(cli)
                 ? cli_import(cli, cache, args->operands, args->n_operands, &import, &layers, err)
                 : from_lock(cli, cache, &import, &layers, err);
     if (r < 0)
         return r;
-    r = create(cache, &layers, err);
+    r = create(cache, &layers, made, err);
     if (r < 0)
         return r;
     cli_say(cli, "workspace %s: %zu layer%s", here ? here : ".", layers.n, layers.n == 1 ? "" : "s");

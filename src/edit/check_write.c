@@ -159,7 +159,7 @@ static int fold_damaged(const char *path, struct fc_error *err)
     if (r == 0)
         r = fc_atomic_begin(&file, path, err);
     if (r == 0 && (r = fc_write_full(file.fd, image.bytes.data, image.bytes.len)) < 0)
-        fc_fail_errno(err, -r, "cannot write %s", file.temp);
+        fc_fail_errno(err, -r, "cannot write %s", file.path);
     if (r == 0)
         r = fc_atomic_commit(&file, true, err);
     fc_buf_release(&image.bytes);

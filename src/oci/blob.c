@@ -40,12 +40,12 @@ int fc_oci_blob_add(void *writer, const void *data, size_t size, struct fc_error
     if (r == 0)
         r = fc_hasher_add(w->sha256, data, size);
     w->size += size;
-    return r < 0 ? fc_fail_errno(err, -r, "cannot write %s", w->file.temp) : 0;
+    return r < 0 ? fc_fail_errno(err, -r, "cannot write %s", w->file.path) : 0;
 }
 
 int fc_oci_blob_digest(struct fc_oci_blob_writer *w, struct fc_digest *ret, struct fc_error *err)
 {
-    return fc_hasher_finish(w->sha256, ret) < 0 ? fc_fail(err, EIO, "cannot digest %s", w->file.temp) : 0;
+    return fc_hasher_finish(w->sha256, ret) < 0 ? fc_fail(err, EIO, "cannot digest %s", w->file.path) : 0;
 }
 
 int fc_oci_blob_commit(struct fc_oci_blob_writer *w, const struct fc_digest *digest, struct fc_error *err)

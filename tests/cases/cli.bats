@@ -124,6 +124,16 @@ teardown() { leave_workdir; }
     [[ $output == *"workspace already"* ]]
 }
 
+@test "cli: init goes on where a killed one ended, with a folder alone or no layers yet" {
+    mkdir .fccompose
+    fccompose -q init
+    fccompose -q init builtin:busybox
+    [ "$(fccompose ls -q / | wc -w)" -gt 3 ]
+    run fccompose init builtin:busybox
+    [ "$status" -eq 1 ]
+    [[ $output == *"workspace already"*"layer add"* ]]
+}
+
 @test "cli: -C makes and enters the directory" {
     fccompose -q -C a/b init
     [ -e a/b/.fccompose/workspace.db ]

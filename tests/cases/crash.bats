@@ -26,6 +26,7 @@ ROUNDS=${FC_CRASH_ROUNDS:-15}
         "$LIB/churn" --check rootfs "$WORK/synced"
         find rootfs -xdev | wc -l >/dev/null
         fccompose umount
+        fccompose fsck -q
         fccompose freeze -q out.ext4
         fsck_clean out.ext4
     done
