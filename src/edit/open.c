@@ -100,8 +100,10 @@ int fc_edit_create(const char *dir, struct fc_error *err)
     if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return fc_fail(err, EEXIST, "%s exists already", path);
     r = create_data(dir, err);
-    if (r == 0)
+    if (r == 0) {
+        fc_store_write_in_place(dir);
         r = create_db(dir, err);
+    }
     if (r == 0)
         fc_sync_dir(dir);
     return r;
@@ -233,8 +235,10 @@ int fc_store_open_read(struct fc_edit *e, const char *path, struct fc_error *err
 
 int fc_store_open_write(struct fc_edit *e, const char *path, struct fc_error *err)
 {
-    int r = fc_store_open_db(path, SQLITE_OPEN_READWRITE, &e->db, err);
+    int r;
 
+    fc_store_write_in_place(e->dir); /* of a workspace that was made elsewhere */
+    r = fc_store_open_db(path, SQLITE_OPEN_READWRITE, &e->db, err);
     /* Reading something also recovers the log that a killed writer left. */
     if (r == 0 && (sqlite3_exec(e->db, setup_write, NULL, NULL, NULL) != SQLITE_OK ||
                    sqlite3_exec(e->db, "SELECT count(*) FROM meta", NULL, NULL, NULL) != SQLITE_OK))

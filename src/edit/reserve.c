@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Disk space set aside, so that on a full disk the rows of what frees space can still be written. */
+/* Disk space set aside, so that on a full disk the rows of what frees space can still be written; and writing in place. */
 #include "edit/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -66,3 +70,22 @@ void fc_store_reserve_close(struct fc_edit *e)
 }
 
 bool fc_edit_is_full(const struct fc_edit *e) { return e->reserve_fd >= 0 && e->reserve_out; }
+
+/*
+ * SQLite shares its log's index through a mapping. Where each store to a page takes new space, as on btrfs, a full disk makes
+ * that a SIGBUS; and a log that is written over and over takes none when it is written in place. The flag is of no use to
+ * files that exist, and the folder of the data file must not have it: what is written in place cannot be cloned to an image.
+ */
+void fc_store_write_in_place(const char *dir)
+{
+    fc_auto(fc_close) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct statfs fs;
+    int flags = 0;
+
+    if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != BTRFS_SUPER_MAGIC)
+        return;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_NOCOW_FL)) {
+        flags |= FS_NOCOW_FL;
+        (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    }
+}

@@ -156,6 +156,8 @@ void fc_store_reserve_release(struct fc_edit *e);
 void fc_store_reserve_fill(struct fc_edit *e);
 /** Give it back for good. */
 void fc_store_reserve_close(struct fc_edit *e);
+/** Have new files in the folder @dir, but not in folders that it has, written in place, where that is not the rule. Best effort. */
+void fc_store_write_in_place(const char *dir);
 
 /* data.c */
 
