@@ -174,3 +174,35 @@ PY
     [ "$(cat rootfs/one rootfs/two rootfs/three)" = $'one\ntwo\nthree' ]
     fccompose umount -q
 }
+
+@test "a mount whose memory is limited: ENOMEM for what does not fit, and it goes on when there is more" {
+    need_root
+    need_fuse
+    need prlimit
+    fccompose init -q builtin:busybox
+    fccompose mount -q
+    pid=$(mount_pid)
+    prlimit --pid "$pid" --data="$(awk '/VmData/ { print $2 * 1024 + 4000000 }' "/proc/$pid/status"):"
+    python3 - <<'PY'
+import errno, os
+made = refused = 0
+while refused < 50 and made < 40000:
+    try:
+        os.close(os.open("rootfs/" + "n" * 200 + str(made + refused), os.O_CREAT | os.O_WRONLY))
+        made += 1
+    except OSError as e:
+        if e.errno not in (errno.ENOMEM, errno.ENOBUFS):
+            raise
+        refused += 1
+assert refused, "memory was enough"
+open("made", "w").write(str(made))
+PY
+    kill -0 "$pid"
+    prlimit --pid "$pid" --data=unlimited:
+    [ "$(find rootfs -xdev -name 'nnn*' | wc -l)" -eq "$(cat made)" ]
+    echo more >rootfs/more
+    sync rootfs/more
+    fccompose umount -q
+    [ "$(fccompose fsck -q)" = "$PWD: no errors" ]
+    [ "$(fccompose ls -q / | grep -c nnn)" -eq "$(cat made)" ]
+}
