@@ -43,7 +43,8 @@ FC_PUBLIC void fc_cache_free(struct fc_cache *cache);
  *
  * Returns 0 and sets *ret_layer (release it with fc_layer_unref()); -ENOENT if the cache lacks it; -EBADMSG if
  * index or pack are damaged (err names the file). The cheap structural checks are done here, so that a damaged
- * index cannot lead a reader out of bounds.
+ * index cannot lead a reader out of bounds. As long as the layer is open no garbage collection removes it, in whatever
+ * process (flock on the pack).
  */
 FC_PUBLIC int fc_layer_open(struct fc_cache *cache, const struct fc_digest *diffid, struct fc_layer **ret_layer,
                             struct fc_error *err);

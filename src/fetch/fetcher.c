@@ -9,7 +9,7 @@
 
 #include "base/dirs.h"
 #include "fetch/blob.h"
-#include "fetch/internal.h"
+#include "fetch/layout.h"
 
 double fc_fetch_now(void)
 {
@@ -88,7 +88,7 @@ int fc_fetcher_new(const struct fc_fetch_options *options, struct fc_fetcher **r
 
     if (!f)
         return fc_fail(err, ENOMEM, "out of memory");
-    f->event = -1;
+    f->event = f->layout_lock = -1;
     pthread_mutex_init(&f->lock, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -104,6 +104,7 @@ int fc_fetcher_new(const struct fc_fetch_options *options, struct fc_fetcher **r
         fc_fetcher_free(f);
         return r;
     }
+    fc_layout_hold(f);
     curl_multi_setopt(f->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)f->max_transfers);
     *ret = f;
     return 0;
@@ -139,6 +140,8 @@ void fc_fetcher_free(struct fc_fetcher *f)
         curl_multi_cleanup(f->multi);
     if (f->event >= 0)
         close(f->event);
+    if (f->layout_lock >= 0)
+        close(f->layout_lock);
     for (size_t i = 0; i < f->n_rules; i++) {
         free((void *)(uintptr_t)f->rules[i].prefix);
         free((void *)(uintptr_t)f->rules[i].to);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -56,6 +57,17 @@ static int put_file(const struct fc_fetcher *f, const char *name, const char *te
     return r < 0 ? fc_fail_errno(err, -r, "cannot write %s", path) : fc_atomic_commit(&file, false, err);
 }
 
+void fc_layout_hold(struct fc_fetcher *f)
+{
+    fc_auto(fc_free) char *path = fc_layout_path(f, ".", ".lock");
+    fc_auto(fc_close) int lock = path ? fc_lock_file(path, false, true) : -1;
+
+    pthread_mutex_lock(&f->lock);
+    if (lock >= 0 && f->layout_lock < 0)
+        f->layout_lock = fc_steal_fd(&lock);
+    pthread_mutex_unlock(&f->lock);
+}
+
 int fc_layout_prepare(struct fc_fetcher *f, struct fc_error *err)
 {
     static const char *const folders[] = {"blobs/sha256", ".parts", ".notes", ".damaged"};
@@ -71,6 +83,8 @@ int fc_layout_prepare(struct fc_fetcher *f, struct fc_error *err)
     /* What was fetched with somebody's credentials is for this user alone, as the layers are. */
     if (r == 0 && mkdir(f->layout, 0700) < 0 && errno != EEXIST)
         r = fc_fail_errno(err, errno, "cannot make the folder %s", f->layout);
+    if (r == 0)
+        fc_layout_hold(f);
     for (size_t i = 0; i < FC_LENGTH(folders) && r == 0; i++) {
         fc_auto(fc_free) char *path = fc_layout_path(f, folders[i], "");
 
@@ -90,7 +104,7 @@ int fc_layout_prepare(struct fc_fetcher *f, struct fc_error *err)
     return 0;
 }
 
-static int digest_file(int fd, struct fc_digest *ret)
+int fc_layout_digest(int fd, struct fc_digest *ret)
 {
     fc_auto(fc_hasher_free) struct fc_hasher *h = fc_hasher_new();
     fc_auto(fc_free) char *buffer = malloc(1u << 20);
@@ -132,13 +146,16 @@ int fc_layout_open(struct fc_fetcher *f, const struct fc_digest *digest, bool ch
         return fc_fail_errno(err, errno, "cannot open %s", path);
     if (!S_ISREG(st.st_mode))
         return fc_fail(err, ENOENT, "%s is no file", path);
-    r = check ? digest_file(fd, &is) : 0;
+    r = check ? fc_layout_digest(fd, &is) : 0;
     if (r < 0)
         return fc_fail_errno(err, -r, "cannot read %s", path);
     if (check && memcmp(&is, digest, sizeof(is)) != 0) {
         set_aside(f, path);
         return fc_fail(err, ENOENT, "%s was damaged", path);
     }
+    /* The time of its last use, to the hour. */
+    if (st.st_mtim.tv_sec < time(NULL) - 3600)
+        (void)futimens(fd, NULL);
     *ret_size = (uint64_t)st.st_size;
     *ret_fd = fc_steal_fd(&fd);
     return 0;

@@ -11,6 +11,8 @@
 /** Room for 64 hexadecimal digits and a NUL. */
 #define FC_KEY_TEXT 65
 
+/** Keep collections away from the layout until the fetcher is freed. Where that cannot be, it is not. */
+void fc_layout_hold(struct fc_fetcher *f);
 /** Make what is missing of the layout. Returns 0 or a negative errno with words. */
 int fc_layout_prepare(struct fc_fetcher *f, struct fc_error *err);
 /** LAYOUT/@folder/@name; NULL when out of memory. Caller frees. */
@@ -24,6 +26,9 @@ int fc_layout_key(const char *text, char ret[FC_KEY_TEXT]);
  */
 int fc_layout_open(struct fc_fetcher *f, const struct fc_digest *digest, bool check, int *ret_fd, uint64_t *ret_size,
                    struct fc_error *err);
+
+/** The SHA-256 of the whole file @fd. Returns 0 or -errno. */
+int fc_layout_digest(int fd, struct fc_digest *ret);
 
 /** What is remembered under a key. All zero: nothing. */
 struct fc_note {

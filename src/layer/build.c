@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,10 +119,15 @@ static int put_in_place(struct fc_layer_builder *b, const struct fc_digest *diff
                         struct fc_error *err)
 {
     fc_auto(fc_free) char *final = fc_cache_layer_path(b->cache, diffid);
+    fc_auto(fc_close) int lock = -1;
     int r;
 
     if (!final)
         return fc_fail(err, ENOMEM, "out of memory");
+    /* A builder's lock is exclusive, a user's shared; between the two nobody may take the folder for a dead builder's. */
+    lock = fc_cache_lock_shared(b->cache);
+    if (lock < 0 || flock(b->pack_fd, LOCK_SH) < 0)
+        return fail_write(b, lock < 0 ? lock : -errno, err);
     if (rename(b->temp, final) == 0) {
         free(b->temp);
         b->temp = NULL;

@@ -16,8 +16,6 @@
 #include "base/io.h"
 #include "base/log.h"
 
-#define TEMP_PREFIX ".tmp-"
-
 static char *join(const char *dir, const char *name)
 {
     char *path = NULL;
@@ -55,13 +53,13 @@ static void remove_stale(const struct fc_cache *cache)
     bool any = false;
 
     while (dir && !any && (d = readdir(dir)) != NULL)
-        any = strncmp(d->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0;
+        any = strncmp(d->d_name, FC_CACHE_TEMP, strlen(FC_CACHE_TEMP)) == 0;
     if (any)
         lock = lock_path(cache, LOCK_EX);
     if (lock >= 0) {
         rewinddir(dir);
         while ((d = readdir(dir)) != NULL) {
-            if (strncmp(d->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) != 0 || builder_lives(dirfd(dir), d->d_name))
+            if (strncmp(d->d_name, FC_CACHE_TEMP, strlen(FC_CACHE_TEMP)) != 0 || builder_lives(dirfd(dir), d->d_name))
                 continue;
             if (fc_remove_all(dirfd(dir), d->d_name) == 0)
                 fc_log(FC_LOG_INFO, "removed %s/%s, left by a build that was killed", cache->layers, d->d_name);
@@ -127,10 +125,12 @@ void fc_cache_free(struct fc_cache *cache)
 
 const char *fc_cache_dir(const struct fc_cache *cache) { return cache->dir; }
 
+int fc_cache_lock_shared(const struct fc_cache *cache) { return lock_path(cache, LOCK_SH); }
+
 int fc_cache_temp(struct fc_cache *cache, char **ret_path, int *ret_pack_fd, struct fc_error *err)
 {
     fc_auto(fc_close) int lock = lock_path(cache, LOCK_SH);
-    fc_auto(fc_free) char *path = join(cache->layers, TEMP_PREFIX "XXXXXX");
+    fc_auto(fc_free) char *path = join(cache->layers, FC_CACHE_TEMP "XXXXXX");
     fc_auto(fc_free) char *pack = NULL;
     fc_auto(fc_close) int fd = -1;
 

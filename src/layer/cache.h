@@ -5,6 +5,9 @@
 
 #include "layer/layer.h"
 
+/** How the names of folders begin that are a builder's, or about to be removed. */
+#define FC_CACHE_TEMP ".tmp-"
+
 struct fc_cache {
     char *dir;     /**< absolute */
     char *layers;  /**< DIR/layers: finished layers and ".tmp-" folders of builders */
@@ -18,6 +21,9 @@ struct fc_cache {
  * Returns 0 and sets *ret_path (caller frees) and *ret_pack_fd, or a negative errno with words.
  */
 int fc_cache_temp(struct fc_cache *cache, char **ret_path, int *ret_pack_fd, struct fc_error *err);
+
+/** Keep away who removes what dead builders left, as long as the returned descriptor is open. Returns it or -errno. */
+int fc_cache_lock_shared(const struct fc_cache *cache);
 
 /** The path "layers/HEX" of @diffid, or NULL when out of memory. Caller frees. */
 char *fc_cache_layer_path(const struct fc_cache *cache, const struct fc_digest *diffid);

@@ -62,6 +62,10 @@ int fc_cache_recall(struct fc_cache *cache, const struct fc_digest *blob, struct
 /** Call @fn for each layer in the cache, in order of diffID. Stops when it returns non-zero and returns that. */
 int fc_cache_each(struct fc_cache *cache, int (*fn)(void *arg, const struct fc_digest *diffid), void *arg);
 
+/** fc_layer_open() for a look that is no use: the time of the layer's last use stays as it is. The same contract. */
+int fc_layer_peek(struct fc_cache *cache, const struct fc_digest *diffid, struct fc_layer **ret_layer,
+                  struct fc_error *err);
+
 FC_DEFINE_AUTO(struct fc_layer *, fc_layer_unref)
 FC_DEFINE_AUTO(struct fc_cache *, fc_cache_free)
 FC_DEFINE_AUTO(struct fc_layer_builder *, fc_layer_builder_free)

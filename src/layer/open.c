@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/digest.h"
@@ -106,40 +108,94 @@ static int pack_fits(const struct fc_layer *l, uint64_t size, struct fc_error *e
                    (unsigned long long)h->pack_size);
 }
 
-static int open_parts(struct fc_layer *l, struct fc_error *err)
+/*
+ * Open the pack and keep a shared lock on it, which tells a garbage collection that the layer is in use. Where a file system
+ * has no such locks the collection does not get its own either, and removes nothing.
+ */
+static int open_pack(struct fc_layer *l, int dirfd, struct stat *ret_st, struct fc_error *err)
 {
-    fc_auto(fc_close) int dirfd = open(l->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    fc_auto(fc_close) int pack = -1;
-    struct fc_error why = {0};
-    struct stat st;
-    int r;
+    fc_auto(fc_close) int pack = open_file(dirfd, "pack", ret_st);
 
-    if (dirfd < 0 && errno == ENOENT)
-        return fc_fail(err, ENOENT, "the layer is not in the cache (%s)", l->path);
-    if (dirfd < 0)
-        return fc_fail_errno(err, errno, "cannot open %s", l->path);
-    r = read_index(l, dirfd, err);
-    if (r < 0)
-        return r;
-    pack = open_file(dirfd, "pack", &st);
     if (pack == -ENOENT || pack == -EBADMSG || pack == -ELOOP)
         return fc_fail(err, EBADMSG, "%s/pack is missing", l->path);
     if (pack < 0)
         return fc_fail_errno(err, -pack, "cannot open %s/pack", l->path);
-    r = pack_fits(l, (uint64_t)st.st_size, err);
-    if (r < 0)
-        return r;
-    r = fc_layer_check(l->index, l->index_size, (uint64_t)st.st_size, &l->view, &why);
-    if (r < 0)
-        return fc_fail(err, -r, "%s/index: %s", l->path, why.msg);
-    if (memcmp(l->view.header->diffid, l->diffid.bytes, sizeof(l->diffid.bytes)) != 0)
-        return fc_fail(err, EBADMSG, "%s/index belongs to another layer", l->path);
+    while (flock(pack, LOCK_SH) < 0 && errno == EINTR)
+        ;
     l->view.pack_fd = fc_steal_fd(&pack);
     return 0;
 }
 
-int fc_layer_open(struct fc_cache *cache, const struct fc_digest *diffid, struct fc_layer **ret_layer,
-                  struct fc_error *err)
+static int open_parts(struct fc_layer *l, int dirfd, struct fc_error *err)
+{
+    struct fc_error why = {0};
+    struct stat st;
+    int pack, r = read_index(l, dirfd, err);
+
+    if (r == 0)
+        r = open_pack(l, dirfd, &st, err);
+    if (r == 0)
+        r = pack_fits(l, (uint64_t)st.st_size, err);
+    if (r < 0)
+        return r;
+    pack = l->view.pack_fd;
+    r = fc_layer_check(l->index, l->index_size, (uint64_t)st.st_size, &l->view, &why);
+    l->view.pack_fd = pack;
+    if (r < 0)
+        return fc_fail(err, -r, "%s/index: %s", l->path, why.msg);
+    if (memcmp(l->view.header->diffid, l->diffid.bytes, sizeof(l->diffid.bytes)) != 0)
+        return fc_fail(err, EBADMSG, "%s/index belongs to another layer", l->path);
+    return 0;
+}
+
+/* Whether the folder is still what its path names: it may have been collected, or exchanged, while we opened it. */
+static bool is_still(const char *path, int dirfd)
+{
+    struct stat a, b;
+
+    return fstat(dirfd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* The folder's time is when the layer was used last, to the hour. In a cache that others own it stays as it is. */
+static void note_use(int dirfd)
+{
+    struct stat st;
+
+    if (fstat(dirfd, &st) == 0 && (st.st_mtim.tv_sec < time(NULL) - 3600 || st.st_mtim.tv_sec > time(NULL) + 3600))
+        (void)futimens(dirfd, NULL);
+}
+
+static void close_parts(struct fc_layer *l)
+{
+    free(fc_steal(&l->index));
+    if (l->view.pack_fd >= 0)
+        close(l->view.pack_fd);
+    l->view = (struct fc_layer_view){.pack_fd = -1};
+}
+
+static int open_folder(struct fc_layer *l, bool use, struct fc_error *err)
+{
+    for (;;) {
+        fc_auto(fc_close) int dirfd = open(l->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r;
+
+        if (dirfd < 0 && errno == ENOENT)
+            return fc_fail(err, ENOENT, "the layer is not in the cache (%s)", l->path);
+        if (dirfd < 0)
+            return fc_fail_errno(err, errno, "cannot open %s", l->path);
+        r = open_parts(l, dirfd, err);
+        if (!is_still(l->path, dirfd)) {
+            close_parts(l);
+            continue;
+        }
+        if (r == 0 && use)
+            note_use(dirfd);
+        return r;
+    }
+}
+
+static int open_layer(struct fc_cache *cache, const struct fc_digest *diffid, bool use, struct fc_layer **ret_layer,
+                      struct fc_error *err)
 {
     fc_auto(fc_layer_unref) struct fc_layer *l = calloc(1, sizeof(*l));
     int r;
@@ -152,11 +208,23 @@ int fc_layer_open(struct fc_cache *cache, const struct fc_digest *diffid, struct
     l->path = fc_cache_layer_path(cache, diffid);
     if (!l->path)
         return fc_fail(err, ENOMEM, "out of memory");
-    r = open_parts(l, err);
+    r = open_folder(l, use, err);
     if (r < 0)
         return r;
     *ret_layer = fc_steal(&l);
     return 0;
+}
+
+int fc_layer_open(struct fc_cache *cache, const struct fc_digest *diffid, struct fc_layer **ret_layer,
+                  struct fc_error *err)
+{
+    return open_layer(cache, diffid, true, ret_layer, err);
+}
+
+int fc_layer_peek(struct fc_cache *cache, const struct fc_digest *diffid, struct fc_layer **ret_layer,
+                  struct fc_error *err)
+{
+    return open_layer(cache, diffid, false, ret_layer, err);
 }
 
 struct fc_layer *fc_layer_ref(struct fc_layer *layer)
@@ -169,9 +237,7 @@ void fc_layer_unref(struct fc_layer *layer)
 {
     if (!layer || atomic_fetch_sub_explicit(&layer->refs, 1, memory_order_acq_rel) != 1)
         return;
-    free(layer->index);
-    if (layer->view.pack_fd >= 0)
-        close(layer->view.pack_fd);
+    close_parts(layer);
     free(layer->path);
     free(layer);
 }

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "layer/gc.h"
 #include "stack/stack.h"
 
 int fc_import_key(const struct fc_import_options *options, const struct fc_digest *blob, struct fc_digest *ret)
@@ -35,6 +36,8 @@ int fc_import_recall(const struct fc_import *im, const struct fc_digest *key, st
     r = fc_layer_open(im->cache, &diffid, ret_layer, &why);
     if (r < 0 && r != -ENOENT)
         fc_log(FC_LOG_WARN, "%s: importing again, because %s", im->label, why.msg);
+    if (r == -EBADMSG)
+        (void)fc_layer_set_aside(im->cache, &diffid, NULL);
     if (r < 0)
         return 0;
     im->result->cached = true;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "fuse/fuse.h"
 #include "workspace/internal.h"
+#include "workspace/roots.h"
 
 #define WAIT_MS 5000
 #define NAP_MS 20
@@ -244,8 +245,10 @@ int fc_workspace_open_with(const char *dir, struct fc_cache *cache, const struct
     if (options)
         ws->options = *options;
     r = fc_workspace_find(dir, &ws->dir, err);
-    if (r == 0)
+    if (r == 0) {
+        fc_roots_add(cache, ws->dir);
         r = open_parts(ws, err);
+    }
     if (r == 0)
         *ret_ws = fc_steal(&ws);
     return r;

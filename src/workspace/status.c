@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "fuse/fuse.h"
+#include "layer/gc.h"
 #include "stack/stack.h"
 #include "workspace/internal.h"
+#include "workspace/roots.h"
 
 int ws_need_write(const struct fc_workspace *ws, const char *what, struct fc_error *err)
 {
@@ -148,6 +151,18 @@ static int pull_row(const char *dir, struct fc_cache *cache, struct fc_edit *edi
         row->locator, fc_digest_format(fc_layer_diffid(imported.layers[0]), got), fc_digest_format(&row->diffid, want));
 }
 
+/* A damaged layer that can be imported again. Returns -ENOENT: it is not there any more. */
+static int set_aside(struct fc_cache *cache, const struct fc_edit_layer *row, struct fc_error *err)
+{
+    char text[FC_DIGEST_TEXT];
+    int r;
+
+    fc_log(FC_LOG_WARN, "the layer %s is damaged: set aside, importing it again from %s",
+           fc_digest_format(&row->diffid, text), row->locator);
+    r = fc_layer_set_aside(cache, &row->diffid, err);
+    return r < 0 ? r : -ENOENT;
+}
+
 int fc_workspace_pull(const char *dir, struct fc_cache *cache, const struct fc_import_options *options,
                       struct fc_error *err)
 {
@@ -161,6 +176,7 @@ int fc_workspace_pull(const char *dir, struct fc_cache *cache, const struct fc_i
         return r;
     if (asprintf(&store, "%s/" FC_WORKSPACE_FOLDER, found) < 0)
         return fc_fail(err, ENOMEM, "out of memory");
+    fc_roots_add(cache, found);
     r = fc_edit_open(store, FC_EDIT_READ, &edit, err);
     if (r < 0)
         return r;
@@ -169,6 +185,8 @@ int fc_workspace_pull(const char *dir, struct fc_cache *cache, const struct fc_i
         fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
 
         r = fc_layer_open(cache, &rows[i].diffid, &layer, err);
+        if (r == -EBADMSG && strncmp(rows[i].locator, "commit:", 7) != 0)
+            r = set_aside(cache, &rows[i], err);
         if (r == -ENOENT) {
             r = pull_row(found, cache, edit, &rows[i], options, err);
             done += r == 0;

@@ -32,7 +32,7 @@ static int damaged_layer(const struct fc_edit_layer *row, struct fc_error *err)
     if (strncmp(row->locator, "commit:", 7) == 0)
         return fc_fail(err, what.code, "%s; the layer \"%s\" was made by fccompose commit: bring the cache back",
                        what.msg, row->name);
-    return fc_fail(err, what.code, "%s; remove that folder and import it again from %s with: fccompose pull", what.msg,
+    return fc_fail(err, what.code, "%s; import it again from %s with: fccompose pull", what.msg,
                    row->locator);
 }
 
