@@ -1,114 +1,235 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fccompose cache: what is in the cache, and whether it is whole. */
+/* fccompose cache: what is in the cache and what keeps it there, whether it is whole, where it is. */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
+#include "cli/cache.h"
 #include "cli/commands.h"
 #include "cli/json.h"
-#include "cli/view.h"
-#include "layer/layer.h"
+#include "fetch/collect.h"
+#include "layer/gc.h"
+#include "oci/oci.h"
+#include "workspace/collect.h"
 
-/* One pass over the cache. */
-struct pass {
-    struct cli *cli;
-    struct fc_cache *cache;
-    bool verify;
+int cli_cache_open(struct cli_cache *ret, struct fc_error *err)
+{
+    int r = fc_cache_open(NULL, &ret->cache, err);
+
+    if (r < 0)
+        return r;
+    if (asprintf(&ret->blobs, "%s/oci", fc_cache_dir(ret->cache)) < 0) {
+        ret->blobs = NULL;
+        return fc_fail(err, ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
+void cli_cache_release(struct cli_cache *c)
+{
+    fc_cache_free(c->cache);
+    free(c->blobs);
+    *c = (struct cli_cache){0};
+}
+
+/* What keeps one thing, as texts. */
+struct keepers {
     json_t *list;
-    uint64_t n_layers, n_bad, bytes;
-    struct fc_error *err;
+    const char *digest; /* whose tags are wanted */
 };
 
-static int put_layer(struct pass *p, const char *digest, const struct fc_layer *layer)
+static void add_text(json_t *list, const char *kind, const char *text)
 {
-    struct fc_layer_stats stats;
-    char size[32];
+    json_t *o = json_object();
 
-    fc_layer_stats(layer, &stats);
-    p->bytes += stats.pack_bytes + stats.index_bytes;
-    if (p->list)
-        return json_array_append_new(p->list,
-                                     json_pack("{s:s, s:I, s:I, s:I}", "diffid", digest, "entries",
-                                               (json_int_t)stats.n_entries, "data_bytes", (json_int_t)stats.data_bytes,
-                                               "stored_bytes", (json_int_t)(stats.pack_bytes + stats.index_bytes)));
-    printf("%s  %10llu  %10s\n", digest, (unsigned long long)stats.n_entries,
-           cli_size(size, stats.pack_bytes + stats.index_bytes));
-    return 0;
+    cli_json_name(o, kind, text, strlen(text));
+    json_array_append_new(list, o);
 }
 
-/* A bad layer is said and counted, and does not end the pass. */
-static int visit(void *arg, const struct fc_digest *diffid)
+static void add_tag(void *arg, const char *ref, const char *digest)
 {
-    struct pass *p = arg;
-    fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
-    struct fc_error err = {0};
-    char digest[FC_DIGEST_TEXT];
-    int r = fc_layer_open(p->cache, diffid, &layer, &err);
+    const struct keepers *k = arg;
 
-    p->n_layers++;
-    fc_digest_format(diffid, digest);
-    if (r == 0 && p->verify)
-        r = fc_layer_verify(layer, p->cli->progress, &err);
-    if (r < 0) {
-        p->n_bad++;
-        cli_warn("%s: %s", digest, err.msg);
-        return 0;
-    }
-    if (!p->verify)
-        return put_layer(p, digest, layer);
-    if (p->list)
-        json_array_append_new(p->list, json_string(digest));
-    else
-        printf("%s  ok\n", digest);
-    return 0;
+    if (strcmp(digest, k->digest) == 0)
+        add_text(k->list, "tag", ref);
 }
 
-static int pass(struct cli *cli, bool verify, struct fc_error *err)
+static json_t *keepers_of(const struct cli_cache *c, const struct fc_roots *roots, const struct fc_stored *s,
+                          const char *digest)
 {
-    fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
-    struct pass p = {.cli = cli, .verify = verify, .err = err};
-    char size[32];
-    int r = fc_cache_open(NULL, &cache, err);
+    struct keepers k = {json_array(), digest};
 
-    if (r < 0)
-        return r;
-    p.cache = cache;
-    p.list = cli->json ? json_array() : NULL;
-    r = fc_cache_each(cache, visit, &p);
-    if (r < 0) {
-        json_decref(p.list);
-        return fc_fail_errno(err, -r, "%s", fc_cache_dir(cache));
+    if (s->in_use)
+        add_text(k.list, "use", "in use");
+    for (size_t i = 0; i < roots->n; i++)
+        if (fc_root_needs(&roots->list[i], s->is_blob, &s->digest))
+            add_text(k.list, "workspace", roots->list[i].dir);
+    if (s->is_blob)
+        fc_oci_tags_each(c->blobs, add_tag, &k);
+    return k.list;
+}
+
+static void print_keepers(const json_t *list)
+{
+    json_t *entry, *value;
+    const char *key;
+    size_t i;
+
+    json_array_foreach(list, i, entry)
+    {
+        json_object_foreach(entry, key, value)
+        {
+            if (!json_is_string(value))
+                continue;
+            fputs(i ? ", " : "  ", stdout);
+            if (strcmp(key, "tag") == 0)
+                fputs("tag ", stdout);
+            cli_put_name(json_string_value(value), json_string_length(value), false);
+        }
     }
-    r = p.list ? cli_json_print(p.list, err) : cli_flush(err);
-    if (r < 0)
-        return r;
-    if (!verify)
-        cli_say(cli, "%s: %llu layers, %s", fc_cache_dir(cache), (unsigned long long)p.n_layers,
-                cli_size(size, p.bytes));
-    if (p.n_bad)
-        cli_hint(cli, "next: remove the folder of a damaged layer below %s/layers, then fccompose pull",
-                 fc_cache_dir(cache));
-    return p.n_bad ? fc_fail(err, EBADMSG, "%s: %llu of %llu layers are damaged", fc_cache_dir(cache),
-                             (unsigned long long)p.n_bad, (unsigned long long)p.n_layers)
-                   : 0;
+}
+
+static void print_stored(const struct fc_stored *s, const char *digest, const json_t *keepers)
+{
+    char size[32], when[32] = "?";
+    time_t used = (time_t)s->used;
+    struct tm tm;
+
+    if (localtime_r(&used, &tm))
+        strftime(when, sizeof(when), "%Y-%m-%d", &tm);
+    printf("%-5s  %s  %10s  %s", s->is_blob ? "blob" : "layer", digest, cli_size(size, s->bytes), when);
+    print_keepers(keepers);
+    putchar('\n');
+}
+
+static int list_all(struct cli *cli, const struct cli_cache *c, const struct fc_inventory *all,
+                    const struct fc_roots *roots, struct fc_error *err)
+{
+    json_t *list = cli->json ? json_array() : NULL;
+    uint64_t bytes = 0;
+    char digest[FC_DIGEST_TEXT], size[32];
+
+    for (size_t i = 0; i < all->n; i++) {
+        const struct fc_stored *s = &all->list[i];
+        json_t *keepers = keepers_of(c, roots, s, fc_digest_format(&s->digest, digest));
+
+        bytes += s->bytes;
+        if (list) {
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:s, s:I, s:I, s:b, s:o}", "kind", s->is_blob ? "blob" : "layer",
+                                            "digest", digest, "bytes", (json_int_t)s->bytes, "used",
+                                            (json_int_t)s->used, "in_use", s->in_use, "kept_by", keepers));
+            continue;
+        }
+        print_stored(s, digest, keepers);
+        json_decref(keepers);
+    }
+    if (list)
+        return cli_json_print(list, err);
+    cli_say(cli, "%s: %zu layers and blobs, %s", fc_cache_dir(c->cache), all->n, cli_size(size, bytes));
+    return cli_flush(err);
 }
 
 static int run_ls(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
+    fc_auto(cli_cache_release) struct cli_cache c = {0};
+    fc_auto(fc_inventory_release) struct fc_inventory all = {0};
+    fc_auto(fc_roots_release) struct fc_roots roots = {0};
+    int r = cli_cache_open(&c, err);
+
     (void)args;
-    return pass(cli, false, err);
+    if (r == 0)
+        r = fc_inventory_read(c.cache, c.blobs, &all, err);
+    if (r == 0)
+        r = fc_roots_read(c.cache, NULL, 0, false, &roots, err);
+    return r < 0 ? r : list_all(cli, &c, &all, &roots, err);
+}
+
+/* Read one thing whole; a damaged one is set aside. */
+static int verify_one(struct cli *cli, const struct cli_cache *c, const struct fc_stored *s, struct fc_error *err)
+{
+    fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
+    struct fc_error why = {0};
+    int r;
+
+    if (s->is_blob)
+        return fc_blob_verify(c->blobs, &s->digest, err);
+    r = fc_layer_peek(c->cache, &s->digest, &layer, err);
+    if (r == 0)
+        r = fc_layer_verify(layer, cli->progress, err);
+    if (r == -EBADMSG && fc_layer_set_aside(c->cache, &s->digest, &why) < 0)
+        cli_warn("%s", why.msg);
+    return r;
+}
+
+static int verify_all(struct cli *cli, const struct cli_cache *c, const struct fc_inventory *all, json_t *list,
+                      struct fc_error *err)
+{
+    char digest[FC_DIGEST_TEXT];
+    size_t n_bad = 0;
+    int r;
+
+    for (size_t i = 0; i < all->n; i++) {
+        struct fc_error why = {0};
+
+        r = verify_one(cli, c, &all->list[i], &why);
+        fc_digest_format(&all->list[i].digest, digest);
+        if (r < 0 && r != -ENOENT) { /* what another process collected meanwhile is no damage */
+            n_bad++;
+            cli_warn("%s: %s", digest, why.msg);
+        } else if (r == 0 && list) {
+            json_array_append_new(list, json_string(digest));
+        } else if (r == 0) {
+            printf("%s  ok\n", digest);
+        }
+    }
+    r = list ? cli_json_print(json_incref(list), err) : cli_flush(err);
+    if (r < 0 || !n_bad)
+        return r;
+    cli_hint(cli,
+             "next: in each workspace that needs them: fccompose pull (what was set aside is in %s/layers/.damaged-* "
+             "and %s/.damaged)",
+             fc_cache_dir(c->cache), c->blobs);
+    return fc_fail(err, EBADMSG, "%s: %zu of %zu layers and blobs are damaged", fc_cache_dir(c->cache), n_bad, all->n);
 }
 
 static int run_verify(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
+    fc_auto(cli_cache_release) struct cli_cache c = {0};
+    fc_auto(fc_inventory_release) struct fc_inventory all = {0};
+    json_t *list = cli->json ? json_array() : NULL;
+    int r = cli_cache_open(&c, err);
+
     (void)args;
-    return pass(cli, true, err);
+    if (r == 0)
+        r = fc_inventory_read(c.cache, c.blobs, &all, err);
+    if (r == 0)
+        r = verify_all(cli, &c, &all, list, err);
+    json_decref(list);
+    return r;
+}
+
+static int run_path(struct cli *cli, const struct cli_args *args, struct fc_error *err)
+{
+    fc_auto(cli_cache_release) struct cli_cache c = {0};
+    int r = cli_cache_open(&c, err);
+
+    (void)args;
+    (void)cli;
+    if (r < 0)
+        return r;
+    puts(fc_cache_dir(c.cache));
+    return cli_flush(err);
 }
 
 static const struct cli_command cmd_cache_ls = {
     .name = "cache ls",
     .group = CLI_GROUP_STACK,
-    .summary = "List the layers in the cache",
+    .summary = "List what is in the cache: sizes, last use, what keeps it",
     .usage = "[--json]",
+    .about = "A line each: layer or blob, digest, size on the disk, the day of the last use, and who has it: \"in "
+             "use\" when a "
+             "process has it open, the workspaces that need it, the tags of an image. A tag alone keeps nothing.",
     .max_operands = 0,
     .run = run_ls,
 };
@@ -121,25 +242,37 @@ static const struct cli_example cache_verify_examples[] = {
 static const struct cli_command cmd_cache_verify = {
     .name = "cache verify",
     .group = CLI_GROUP_STACK,
-    .summary = "Read every layer in the cache and check its digests",
+    .summary = "Read everything in the cache and check its digests",
     .usage = "[--json]",
-    .about = "Prints the layers that are whole; damaged ones are named on standard error and make the exit status 1.",
+    .about = "Prints the layers and blobs that are whole; damaged ones are named on standard error, set aside, and "
+             "make the exit "
+             "status 1. `fccompose pull` brings layers back; blobs are fetched again when they are needed.",
     .examples = cache_verify_examples,
     .max_operands = 0,
     .run = run_verify,
 };
 
-static const struct cli_command *const subs[] = {&cmd_cache_ls, &cmd_cache_verify, NULL};
+static const struct cli_command cmd_cache_path = {
+    .name = "cache path",
+    .group = CLI_GROUP_STACK,
+    .summary = "Print the cache's folder",
+    .usage = "",
+    .max_operands = 0,
+    .run = run_path,
+};
+
+static const struct cli_command *const subs[] = {&cmd_cache_ls, &cmd_cache_verify, &cmd_cache_gc, &cmd_cache_path,
+                                                 NULL};
 
 const struct cli_command cmd_cache = {
     .name = "cache",
     .group = CLI_GROUP_STACK,
-    .summary = "List and check the layers in the cache",
-    .usage = "ls|verify",
+    .summary = "List, check and clean the cache",
+    .usage = "ls|verify|gc|path",
     .about =
         "The cache is $FCCOMPOSE_CACHE, else $XDG_CACHE_HOME/fccompose, else ~/.cache/fccompose. Workspaces refer to "
         "what is in it. `fccompose pull` brings back the layers of files that are still there as they were; layers "
         "made by commit, from standard input, or imported with --owner or --exclude are in the cache alone, so "
-        "remove it only with the workspaces that use them.",
+        "remove it only with the workspaces that use them, and leave the rest to `fccompose cache gc`.",
     .subs = subs,
 };

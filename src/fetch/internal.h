@@ -76,7 +76,7 @@ struct fc_fetcher {
     int event; /* wakes the thread */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* anything under the lock did */
-    int layout_lock; /* shared, on the layout: what is in it stays (fetch/collect.h); -1: none yet */
+    int layout_lock;        /* shared, on the layout: what is in it stays (fetch/collect.h); -1: none yet */
     bool started, stop, laid_out;
     pthread_t thread;
     CURLM *multi;

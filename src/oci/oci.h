@@ -127,4 +127,9 @@ bool fc_oci_digest_valid(const char *text);
 /** Whether @media_type is a layer of any form that we read. Else *ret_why says in words what it is. */
 bool fc_oci_is_layer(const char *media_type, const char **ret_why);
 
+/** Call @fn for each tag of the layout @dir: what it is called and the digest of its manifest. No layout has none. */
+void fc_oci_tags_each(const char *dir, void (*fn)(void *arg, const char *ref, const char *digest), void *arg);
+/** Take the tags out of the layout @dir whose manifest is not there. Returns 0 or -errno with words. */
+int fc_oci_tags_prune(const char *dir, struct fc_error *err);
+
 #endif

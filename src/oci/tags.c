@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
 #include "base/io.h"
+#include "oci/blob.h"
 
 #define REF_NAME "org.opencontainers.image.ref.name"
 
@@ -151,4 +153,60 @@ int fc_oci_tags_get(const char *dir, const char *ref, char **ret_digest, struct 
         *ret_digest = strdup(digest);
     json_decref(json);
     return r < 0 ? r : *ret_digest ? 0 : fc_fail_errno(err, ENOMEM, "%s", dir);
+}
+
+void fc_oci_tags_each(const char *dir, void (*fn)(void *arg, const char *ref, const char *digest), void *arg)
+{
+    struct names n __attribute__((cleanup(names_release)));
+    json_t *json, *entry;
+    size_t i;
+
+    if (make_names(&n, dir, NULL) < 0)
+        return;
+    json = load(n.index);
+    json_array_foreach(json_object_get(json, "manifests"), i, entry)
+    {
+        const char *digest = json_string_value(json_object_get(entry, "digest"));
+
+        if (digest)
+            fn(arg, ref_of(entry), digest);
+    }
+    json_decref(json);
+}
+
+static bool has_manifest(const char *dir, const json_t *entry)
+{
+    const char *text = json_string_value(json_object_get(entry, "digest"));
+    fc_auto(fc_free) char *path = NULL;
+    struct fc_digest digest;
+
+    if (!text || fc_digest_parse(text, &digest) < 0)
+        return false;
+    path = fc_oci_blob_path(dir, &digest);
+    return path && access(path, F_OK) == 0;
+}
+
+int fc_oci_tags_prune(const char *dir, struct fc_error *err)
+{
+    struct names n __attribute__((cleanup(names_release)));
+    fc_auto(fc_close) int lock = -1;
+    json_t *json, *list;
+    size_t before;
+    int r = make_names(&n, dir, err);
+
+    if (r < 0 || access(n.index, F_OK) < 0)
+        return r;
+    lock = fc_lock_file(n.lock, true, true);
+    if (lock < 0)
+        return fc_fail_errno(err, -lock, "%s", n.lock);
+    json = load(n.index);
+    list = json_object_get(json, "manifests");
+    before = json_array_size(list);
+    for (size_t i = before; i > 0; i--)
+        if (!has_manifest(dir, json_array_get(list, i - 1)))
+            json_array_remove(list, i - 1);
+    if (json && json_array_size(list) != before)
+        r = save(n.index, json, err);
+    json_decref(json);
+    return r;
 }

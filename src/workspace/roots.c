@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/digest.h"
@@ -153,6 +154,20 @@ static int is_there(const char *dir)
     return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 }
 
+/* One that is just being made or removed cannot be read for a moment. */
+static int read_patiently(struct fc_root *root, struct fc_error *err)
+{
+    const struct timespec pause = {0, 100 * 1000 * 1000};
+    int r = read_store(root, err);
+
+    for (int i = 0; i < 5 && r < 0 && r != -ENOMEM; i++) {
+        nanosleep(&pause, NULL);
+        root->n_layers = root->n_blobs = 0;
+        r = is_there(root->dir) == 0 ? 0 : read_store(root, err);
+    }
+    return r;
+}
+
 /* How the roots are read. */
 struct reading {
     const char *const *forget;
@@ -187,8 +202,8 @@ static int read_root(const struct reading *in, const char *path, struct fc_error
         return fc_fail(err, ENOMEM, "out of memory");
     }
     root = &roots->list[roots->n++];
-    *root = (struct fc_root){.dir = fc_steal(&dir.data)};
-    r = r < 0 ? fc_fail_errno(&why, -r, "cannot look at it") : read_store(root, &why);
+    *root = (struct fc_root){.dir = dir.data};
+    r = r < 0 ? fc_fail_errno(&why, -r, "cannot look at it") : read_patiently(root, &why);
     return r < 0 ? fc_fail(err, -r, "what the workspace %s needs cannot be told: %s", root->dir, why.msg) : 0;
 }
 

@@ -32,8 +32,7 @@ static int damaged_layer(const struct fc_edit_layer *row, struct fc_error *err)
     if (strncmp(row->locator, "commit:", 7) == 0)
         return fc_fail(err, what.code, "%s; the layer \"%s\" was made by fccompose commit: bring the cache back",
                        what.msg, row->name);
-    return fc_fail(err, what.code, "%s; import it again from %s with: fccompose pull", what.msg,
-                   row->locator);
+    return fc_fail(err, what.code, "%s; import it again from %s with: fccompose pull", what.msg, row->locator);
 }
 
 static int open_row(struct fc_cache *cache, const struct fc_edit_layer *row, struct fc_layer **ret,
