@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Import the layers of an image: from a registry, an image layout, an archive. */
+/* Find an image in a registry, an image layout, an archive, and note what it is; its layers are imported by image_layers.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,9 +9,7 @@
 #include <unistd.h>
 
 #include "fetch/fetch.h"
-#include "oci/assemble.h"
-#include "oci/image.h"
-#include "stack/stack.h"
+#include "stack/image.h"
 
 /* A path and what follows it in a locator. */
 struct place {
@@ -131,91 +129,6 @@ static int open_source(const struct fc_import *im, const struct fc_locator *l, s
                                      : open_archive(im, p, FC_OCI_ARCHIVE_OCI, ret, err);
 }
 
-/* A layer of this image that the cache has, by its diffID; of one with another owner by the digest of its blob. */
-static int recall(const struct fc_import *im, const struct fc_digest *blob, const struct fc_digest *diffid,
-                  struct fc_layer **ret)
-{
-    struct fc_digest key;
-
-    if (!im->options->force_owner && fc_layer_open(im->cache, diffid, ret, NULL) == 0)
-        return 1;
-    if (!im->options->force_owner || !blob || fc_import_key(im->options, blob, &key) < 0)
-        return 0;
-    return fc_import_recall(im, &key, ret);
-}
-
-static int import_blob(const struct fc_import *im, struct fc_oci_source *source, const struct fc_oci_descriptor *d,
-                       struct fc_layer **ret, struct fc_error *err)
-{
-    struct fc_oci_blob blob = {.fd = -1};
-    int r = source->open(source, d, &blob, err);
-
-    if (r < 0)
-        return r;
-    r = blob.fetch ? fc_import_fetch(im, blob.fetch, ret, err) : fc_import_tar(im, blob.fd, ret, err);
-    fc_fetch_free(blob.fetch);
-    if (blob.fd >= 0)
-        close(blob.fd);
-    return r;
-}
-
-/* Whether it was seen once that the bytes @blob are the layer @diffid. A manifest's word for it is not enough. */
-static bool is_proven(const struct fc_import *im, const struct fc_digest *blob, const struct fc_digest *diffid)
-{
-    struct fc_digest known;
-
-    return fc_cache_recall(im->cache, blob, &known) == 0 && memcmp(&known, diffid, sizeof(known)) == 0;
-}
-
-/*
- * For pushing it on: if the cache has the bytes as they came, they are the layer's blob. Not when the layer has other owners
- * than those bytes.
- */
-static void remember_blob(const struct fc_import *im, const struct fc_oci_descriptor *d, const struct fc_digest *blob,
-                          const struct fc_digest *diffid)
-{
-    struct fc_oci_layer l = {.blob = *blob, .diffid = *diffid, .size = d->size};
-
-    if (im->options->force_owner || !im->options->fetcher || !is_proven(im, blob, diffid))
-        return;
-    l.media_type = strstr(d->media_type, "zstd")   ? FC_OCI_TYPE_LAYER_ZSTD
-                   : strstr(d->media_type, "gzip") ? FC_OCI_TYPE_LAYER_GZIP
-                                                   : FC_OCI_TYPE_LAYER;
-    fc_oci_blob_remember(fc_fetcher_layout(im->options->fetcher), diffid, &l);
-}
-
-static int import_layer(const struct fc_import *whole, struct fc_oci_source *source, const struct fc_oci_image *image,
-                        size_t i, struct fc_layer **ret, struct fc_error *err)
-{
-    const struct fc_oci_descriptor *d = &image->document.items[i];
-    struct fc_imported counts = {0};
-    struct fc_import im = *whole;
-    struct fc_digest blob, diffid;
-    bool plain =
-        fc_digest_parse(d->digest, &blob) == 0; /* else SHA-512, which the source checks, or the diffID must do */
-    char label[160];
-    int r = fc_digest_parse(image->config.diff_ids[i], &diffid);
-
-    snprintf(label, sizeof(label), "%.100s, layer %zu of %zu", whole->label, i + 1, image->document.n_items);
-    im.label = label;
-    im.result = &counts;
-    im.source = NULL; /* the whole image's is complete */
-    im.check = (struct fc_import_check){.blob = plain ? &blob : NULL, .diffid = &diffid};
-    if (r < 0)
-        return fc_fail(err, EBADMSG, "%s: its diffID is none", label);
-    r = recall(&im, im.check.blob, &diffid, ret);
-    if (r == 0)
-        r = import_blob(&im, source, d, ret, err);
-    else
-        counts.cached = true;
-    if (r >= 0 && plain)
-        remember_blob(whole, d, &blob, fc_layer_diffid(*ret));
-    whole->result->cached = whole->result->cached && counts.cached;
-    whole->result->source_bytes += counts.source_bytes;
-    whole->result->n_notes += counts.n_notes;
-    return r < 0 ? r : 0;
-}
-
 static int note_text(char **to, const char *text)
 {
     *to = text ? strdup(text) : NULL;
@@ -266,12 +179,5 @@ int fc_import_image(const struct fc_import *im, const struct fc_locator *l, stru
     ret->config = strndup(image.config_bytes.data, image.config_bytes.len);
     if (!ret->layers || !ret->config)
         return fc_fail_errno(err, ENOMEM, "%s", im->label);
-    ret->cached = true;
-    for (size_t i = 0; i < image.document.n_items; i++) {
-        r = import_layer(im, source, &image, i, &ret->layers[i], err);
-        if (r < 0)
-            return r;
-        ret->n_layers++;
-    }
-    return 0;
+    return fc_import_layers(im, source, &image, ret, err);
 }
