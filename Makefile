@@ -40,7 +40,7 @@ LIB_OBJS := $(foreach m,$(lib_modules),$(call objects,$(m)))
 UNIT_TESTS := $(patsubst tests/unit/test_%.c,$(B)/unit/test_%,$(sort $(wildcard tests/unit/test_*.c)))
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(sort $(wildcard examples/*.c)))
 
-.PHONY: all lib unit examples check lint format bench-freeze bench-live soak clean install uninstall
+.PHONY: all lib unit examples check lint format bench-freeze bench-live bench-import soak clean install uninstall
 all: $(B)/fccompose $(B)/libfccompose.a $(B)/libfccompose.so examples
 lib: $(B)/libfccompose.a
 unit: $(UNIT_TESTS) $(B)/tests/same-calls $(B)/posix
@@ -124,6 +124,11 @@ bench-freeze: $(B)/fccompose
 # The same for tests/bench/live, such as BENCH='--only minbase --row create --runs 3'.
 bench-live: $(B)/fccompose
 	B=$(B) tests/bench/live $(BENCH)
+
+# The same for tests/bench/import, which compares with a build that has no isa-l, too: BENCH='--only layers --peer fccompose'.
+bench-import: $(B)/fccompose
+	$(Q)$(MAKE) --no-print-directory B=$(B)-zlib ISAL= $(B)-zlib/fccompose
+	B=$(B) tests/bench/import $(BENCH)
 
 # Random trees and operations for hours (default 1): make soak HOURS=8, make soak SEED=17 for one of them again.
 soak: $(B)/fccompose $(B)/unit/test_live_model $(B)/tests/same-calls

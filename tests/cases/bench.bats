@@ -66,3 +66,29 @@ got = {n: s.result() for n, s in live.agreed(series).items()}
 assert got["a"]["median"] == 1 and "7 files" in got["c"]["skip"], got
 END
 }
+
+@test "bench: imports of ten tiny layers by all who are here, each seen to be right, and only the inputs stay" {
+    need tar
+    B=$B run "$ROOT/tests/bench/import" --work bench --only tiny --runs 1 --json out.json
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"umoci unpack"* && $output == *"Targets"* && $output == *"not measured"* ]]
+    python3 -c '
+import json
+case = json.load(open("out.json"))["tiny"]
+assert len(case) == 11, case.keys()
+for name in ("fccompose, .tar.gz", "fccompose, oci:DIR", "fccompose, http://", "fccompose, .tar.gz, second time", "tar -xzf", "gzip -dc"):
+    assert case[name]["median"] > 0 and case[name]["runs"] == 1, (name, case[name])
+assert 0 < case["fccompose, oci:DIR"]["index"] < case["fccompose, oci:DIR"]["memory"] < 100e6'
+    [ "$(ls bench)" = inputs ]
+}
+
+@test "bench: an import that leaves something else than the layers of the image is not measured" {
+    mkdir b
+    printf '#!/bin/sh\ncase "$*" in pull*oci:*) exit 0 ;; esac\nexec "%s" "$@"\n' "$B/fccompose" >b/fccompose
+    chmod +x b/fccompose
+    B=$PWD/b run "$ROOT/tests/bench/import" --work bench --only tiny --peer 'fccompose, oci' --runs 1
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"not measured: fccompose, oci:DIR: what it left is wrong"* ]]
+}
