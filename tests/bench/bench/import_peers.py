@@ -5,6 +5,7 @@ import shutil
 from shlex import quote as q
 
 from bench.inputs import Skip
+from bench.measure import must
 
 
 class Peer:
@@ -104,7 +105,7 @@ class Again(OfFiles):
 
     def before(self):
         if not os.path.exists(self.out):
-            os.system(f"sleep 2; {self.command()}")
+            must(f"sleep 2; {self.command()}", "importing for the first time")
 
 
 class Tar(Peer):
