@@ -12,7 +12,7 @@ teardown() {
     leave_workdir
 }
 
-ROUNDS=${FC_KILL_ROUNDS:-2}
+ROUNDS=${FC_KILL_ROUNDS:-1}
 SEED=${FC_KILL_SEED:-1}
 
 # Two layers as tars and as a layout, with enough bytes that writing them takes a while.

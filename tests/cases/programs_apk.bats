@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # apk in a chroot of the mount over Alpine, compared with the same in a chroot on the host's file system.
 load ../lib/common
 load ../lib/programs

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # git, make, SQLite, mapped files and editors at work in one mount, all at once: in root's, and in an ordinary user's own shell.
 # Each tests/lib/use-NAME works over files of a lower layer, and once more after the mount was remounted.
 load ../lib/common

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # Layers that must be fetched: distributions by name, URLs, mirrors, signatures, and what happens when it goes wrong.
 load ../lib/common
 
