@@ -96,7 +96,7 @@ static void test_wrong_digest(void **state)
     assert_int_equal(download(&w, data, 100000), -EBADMSG);
     assert_non_null(strstr(err.msg, fc_sum_format(&sum, is)));
     assert_non_null(strstr(err.msg, fc_sum_format(&w.sum, should)));
-    assert_int_equal(files_in(""), 2); /* oci-layout, index.json */
+    assert_int_equal(files_in(""), 3); /* oci-layout, index.json, .lock */
     free(data);
 }
 
@@ -113,7 +113,7 @@ static void test_wrong_length(void **state)
     behave("a", "{}");
     assert_int_equal(download(&w, data, 100000), -EBADMSG);
     assert_non_null(strstr(err.msg, "longer than the 50000 bytes"));
-    assert_int_equal(files_in(""), 2);
+    assert_int_equal(files_in(""), 3);
     w.have_size = false;
     w.request.max_bytes = 99999;
     assert_int_equal(download(&w, data, 100000), -EFBIG);
@@ -278,7 +278,7 @@ static void test_refusals(void **state)
     assert_int_equal(download(&w, "", 0), -ECONNREFUSED);
     w.request.url = "ftp://127.0.0.1/none";
     assert_int_equal(download(&w, "", 0), -EINVAL);
-    assert_int_equal(files_in(""), 2);
+    assert_int_equal(files_in(""), 3);
 }
 
 /* What has no digest is asked for anew, and comes only when it changed; offline it is what it was. */
@@ -444,7 +444,7 @@ static void test_cancel(void **state)
     fc_fetcher_cancel(fetcher);
     assert_int_equal(fc_fetch_read(t, buffer, sizeof(buffer), &err), -ECANCELED);
     fc_fetch_free(t);
-    assert_int_equal(files_in(""), 4); /* layout, index, the part and whose it is */
+    assert_int_equal(files_in(""), 5); /* layout, index, lock, the part and whose it is */
     behave("a", "{}");
     open_fetcher(NULL);
     assert_int_equal(download(&w, data, 1000000), 0);
