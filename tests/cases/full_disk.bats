@@ -17,8 +17,3 @@ teardown() { [ -z "${WORK:-}" ] || leave_workdir; }
     on_disk 40M mkfs.ext4 -qF
     whole_afterwards
 }
-
-@test "a full btrfs, where each store to a mapping of the database takes space" {
-    on_disk 128M mkfs.btrfs -q
-    whole_afterwards
-}

@@ -39,3 +39,8 @@ CASES=$ROOT/tests/cases
         FC_POWER_SEED=$((seed + i)) FC_POWER_STATES=1500 "$B/unit/test_live_power"
     done
 }
+
+@test "a full btrfs, where each store to a mapping of the database takes space" {
+    on_disk 128M mkfs.btrfs -q
+    whole_afterwards
+}
