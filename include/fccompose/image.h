@@ -46,6 +46,9 @@ struct fc_image_verity_options {
     uint8_t uuid[16]; /**< of the hash area */
 };
 
+/** An image that was written before; see image/previous.h. */
+struct fc_image_previous;
+
 /** How to write. All zero is the default. Texts are borrowed for the call. */
 struct fc_image_write_options {
     bool no_sync;       /**< do not fsync at the end */
@@ -60,6 +63,10 @@ struct fc_image_write_options {
      */
     const char *records;
     bool fresh; /**< do not look at the file that is replaced */
+    /** For planners of this library: the image that this one was planned over, and what the next is to know of this. */
+    const struct fc_image_previous *previous;
+    const void *note;
+    size_t n_note;
     struct fc_progress *progress;
 };
 

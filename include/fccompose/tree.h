@@ -64,6 +64,12 @@ FC_PUBLIC int fc_tree_fold(const struct fc_tree_layer *layers, uint32_t n, const
 /** Free a tree and drop its references. NULL is allowed. */
 FC_PUBLIC void fc_tree_free(struct fc_tree *tree);
 
+/**
+ * Set *ret to a digest of all that @tree was made of: layers, their places and numbers, options. Trees that have the same are
+ * the same. Returns 0, -ENOMEM or -EIO.
+ */
+FC_PUBLIC int fc_tree_identity(const struct fc_tree *tree, struct fc_digest *ret);
+
 /** The inode table and, in *ret_n, its length. @ret_n may be NULL. Entries are in fold order. */
 FC_PUBLIC const struct fc_tree_inode *fc_tree_inodes(const struct fc_tree *tree, uint32_t *ret_n);
 

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "cli/commands.h"
 #include "cli/freeze.h"
+#include "cli/freeze_plan.h"
 #include "cli/progress.h"
 #include "cli/view.h"
 #include "workspace/workspace.h"
@@ -58,29 +59,51 @@ static int find_records(const struct cli_view *v, char **ret, struct fc_error *e
     return 0;
 }
 
-static int freeze(struct cli *cli, struct freeze_request *f, const struct cli_view *v, struct fc_error *err)
+static int write_plan(struct freeze_request *f, const struct freeze_plan *plan, struct fc_image_write_result *ret,
+                      struct fc_error *err)
+{
+    int r = seed_verity(plan->summary.uuid, &f->write.verity, err);
+
+    f->write.previous = plan->over ? &plan->previous : NULL;
+    f->write.note = plan->note.data;
+    f->write.n_note = plan->note.len;
+    return r < 0 ? r : write_out(plan->image, f, ret, err);
+}
+
+static int plan_and_write(struct cli *cli, struct freeze_request *f, struct cli_view *v, bool whole,
+                          struct freeze_report *report, struct fc_error *err)
+{
+    struct freeze_plan plan __attribute__((cleanup(freeze_plan_release))) = {.previous.fd = -1};
+    int r = freeze_plan(v, f, whole, &plan, err);
+
+    if (r == -ENOSPC && plan.summary.needed)
+        cli_hint(cli, "next: --size %lluK or more, or --size auto",
+                 (unsigned long long)(plan.summary.needed + 1023) / 1024);
+    if (r == 0)
+        r = write_plan(f, &plan, &report->result, err);
+    if (r < 0)
+        return r;
+    freeze_plan_save(&plan, f);
+    report->summary = plan.summary;
+    report->n_objects = plan.n_objects;
+    report->over = plan.over;
+    return 0;
+}
+
+static int freeze(struct cli *cli, struct freeze_request *f, struct cli_view *v, struct fc_error *err)
 {
     fc_auto(fc_free) char *records = NULL;
     double began = cli_progress_now();
     struct freeze_report report = {0};
-    struct fc_image *image = NULL;
-    int r = fc_ext4_plan(v->snapshot, &f->ext4, &image, &report.summary, err);
+    int r = find_records(v, &records, err);
 
-    if (r == -ENOSPC && report.summary.needed)
-        cli_hint(cli, "next: --size %lluK or more, or --size auto",
-                 (unsigned long long)(report.summary.needed + 1023) / 1024);
-    if (r < 0)
-        return r;
-    r = seed_verity(report.summary.uuid, &f->write.verity, err);
-    if (r == 0)
-        r = find_records(v, &records, err);
     f->write.records = records;
     if (r == 0)
-        r = write_out(image, f, &report.result, err);
-    fc_image_free(image);
+        r = plan_and_write(cli, f, v, false, &report, err);
+    if (r == -ESTALE) /* somebody wrote to the image that was there */
+        r = plan_and_write(cli, f, v, true, &report, err);
     if (r < 0)
         return r;
-    fc_snapshot_inodes(v->snapshot, &report.n_objects);
     report.seconds = cli_progress_now() - began;
     return freeze_print(cli, f, &report, err);
 }
@@ -109,7 +132,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
         return freeze_virtual(cli, &f, err);
     r = refuse_itself(cli_value(args, 'i'), f.out, err);
     if (r == 0)
-        r = cli_view_open_args(cli, args, f.layers, f.n_layers, true, &v, err);
+        r = cli_view_open_lazy(cli, args, f.layers, f.n_layers, true, &v, err);
     if (r == 0)
         r = freeze(cli, &f, &v, err);
     cli_view_release(&v);

@@ -36,6 +36,7 @@ int freeze_virtual(struct cli *cli, const struct freeze_request *f, struct fc_er
 /** What was done. */
 struct freeze_report {
     uint32_t n_objects;
+    bool over; /**< only the changes since the image that was there were planned */
     struct fc_ext4_summary summary;
     struct fc_image_write_result result;
     double seconds;

@@ -113,6 +113,7 @@ static int print_json(const struct freeze_request *f, const struct freeze_report
         json_object_set_new(o, "unchanged_bytes", json_integer((json_int_t)r->result.kept));
     if (r->result.compared)
         json_object_set_new(o, "unchanged_fraction", json_real(fraction(r)));
+    json_object_set_new(o, "planned", json_string(r->over ? "changes" : "whole"));
     sums_json(o, f, &r->result);
     json_object_set_new(o, "seconds", json_real(r->seconds));
     return cli_json_print(o, err);

@@ -223,10 +223,17 @@ static int open_workspace(struct cli_view *v, struct fc_error *err)
     if (r < 0)
         return r;
     v->tree = fc_workspace_tree(v->ws);
-    return fc_workspace_snapshot(v->ws, &v->snapshot, err);
+    return 0;
 }
 
-int cli_view_open(struct cli *cli, const char *const *locators, size_t n, struct cli_view *ret, struct fc_error *err)
+int cli_view_snapshot(struct cli_view *v, struct fc_error *err)
+{
+    return v->snapshot || !v->ws ? 0 : fc_workspace_snapshot(v->ws, &v->snapshot, err);
+}
+
+/* All but the snapshot of a workspace. */
+static int open_stack(struct cli *cli, const char *const *locators, size_t n, struct cli_view *ret,
+                      struct fc_error *err)
 {
     struct cli_view v = {0};
     int r = fc_cache_open(NULL, &v.cache, err);
@@ -241,7 +248,18 @@ int cli_view_open(struct cli *cli, const char *const *locators, size_t n, struct
     return 0;
 }
 
-int cli_view_open_args(struct cli *cli, const struct cli_args *args, const char *const *locators, size_t n,
+int cli_view_open(struct cli *cli, const char *const *locators, size_t n, struct cli_view *ret, struct fc_error *err)
+{
+    int r = open_stack(cli, locators, n, ret, err);
+
+    if (r == 0)
+        r = cli_view_snapshot(ret, err);
+    if (r < 0)
+        cli_view_release(ret);
+    return r;
+}
+
+int cli_view_open_lazy(struct cli *cli, const struct cli_args *args, const char *const *locators, size_t n,
                        bool content, struct cli_view *ret, struct fc_error *err)
 {
     const struct fc_ext4_read_options options = {.no_content = !content};
@@ -250,7 +268,7 @@ int cli_view_open_args(struct cli *cli, const struct cli_args *args, const char 
     int r;
 
     if (!image)
-        return cli_view_open(cli, locators, n, ret, err);
+        return open_stack(cli, locators, n, ret, err);
     if (n)
         return cli_usage(err, "%s: --image and layers: one of them is the tree", cli->command->name);
     if (strcmp(image, "-") == 0)
@@ -258,6 +276,18 @@ int cli_view_open_args(struct cli *cli, const struct cli_args *args, const char 
     r = fc_ext4_read_image(image, &options, &v.snapshot, err);
     if (r == 0)
         *ret = v;
+    return r;
+}
+
+int cli_view_open_args(struct cli *cli, const struct cli_args *args, const char *const *locators, size_t n,
+                       bool content, struct cli_view *ret, struct fc_error *err)
+{
+    int r = cli_view_open_lazy(cli, args, locators, n, content, ret, err);
+
+    if (r == 0)
+        r = cli_view_snapshot(ret, err);
+    if (r < 0)
+        cli_view_release(ret);
     return r;
 }
 

@@ -20,7 +20,8 @@ static int add_content(struct fc_ext4_planner *p, const struct fc_ext4_node *nod
 }
 
 /* Runs and extents are in the same order and cover the same blocks, cut at different places. */
-static int add_data(struct fc_ext4_planner *p, const struct fc_ext4_node *node)
+int fc_ext4_add_data(const struct fc_ext4_planner *p, const struct fc_ext4_node *node, struct fc_image *image,
+                     bool by_index)
 {
     const struct fc_snap_inode *s = &p->inodes[node->source];
     const struct fc_ext4_run *run = &p->runs[node->first_run];
@@ -36,7 +37,8 @@ static int add_data(struct fc_ext4_planner *p, const struct fc_ext4_node *node)
                 run++;
             skip = block - run->logical;
             n = run->length - skip < end - block ? run->length - skip : end - block;
-            if (fc_image_add_file(p->image, (run->physical + skip) * FC_EXT4_BLOCK, p->sources[e->source].fd,
+            if (fc_image_add_file(image, (run->physical + skip) * FC_EXT4_BLOCK,
+                                  by_index ? (int)e->source : p->sources[e->source].fd,
                                   e->source_offset + (block * FC_EXT4_BLOCK - e->offset), n * FC_EXT4_BLOCK) < 0)
                 return -ENOMEM;
             block += n;
@@ -82,6 +84,6 @@ int fc_ext4_emit_content(struct fc_ext4_planner *p)
     for (size_t i = 0; r >= 0 && i < p->n_xattr_blocks; i++)
         r = add_xattr_block(p, &p->xattr_blocks[i]);
     for (size_t i = 0; r >= 0 && i < p->n_data; i++)
-        r = add_data(p, &p->nodes[p->data_order[i]]);
+        r = fc_ext4_add_data(p, &p->nodes[p->data_order[i]], p->image, false);
     return r < 0 ? fc_ext4_no_memory(p) : 0;
 }

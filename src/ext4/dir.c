@@ -164,7 +164,10 @@ int fc_ext4_make_directories(struct fc_ext4_planner *p)
     for (size_t k = FC_EXT4_NODE_ROOT; k < p->n_nodes; k++) {
         struct fc_ext4_node *node = &p->nodes[k];
         uint32_t mode = fc_ext4_node_mode(p, node);
-        int r = S_ISDIR(mode) ? make_directory(p, node, names) : S_ISLNK(mode) ? make_symlink(p, node) : 0;
+        int r = node->settled   ? 0
+                : S_ISDIR(mode) ? make_directory(p, node, names)
+                : S_ISLNK(mode) ? make_symlink(p, node)
+                                : 0;
 
         if (r < 0)
             return r;

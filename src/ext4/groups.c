@@ -64,13 +64,43 @@ static int use_blocks(struct fc_ext4_planner *p, struct use *u, uint64_t start, 
     return 0;
 }
 
+/* What a sparse plan leaves out, or keeps. It may be marked again. */
+static int mark_kept(struct fc_ext4_planner *p, struct use *u)
+{
+    uint64_t left = p->base->layout.n_blocks / 8 + 1;
+
+    for (uint32_t g = 0; g < p->layout.n_groups && left; g++) {
+        size_t n = left < FC_EXT4_BLOCK ? (size_t)left : FC_EXT4_BLOCK;
+
+        u->blocks[g] = fc_image_alloc(p->image, FC_EXT4_BLOCK);
+        if (!u->blocks[g])
+            return -ENOMEM;
+        memcpy(u->blocks[g], p->room.kept + (size_t)g * FC_EXT4_BLOCK, n);
+        left -= n;
+    }
+    return 0;
+}
+
+static void count_again(const struct fc_ext4_planner *p, struct use *u)
+{
+    for (uint32_t g = 0; g < p->layout.n_groups; g++) {
+        const uint64_t *words = (const void *)u->blocks[g];
+
+        u->n_blocks[g] = 0;
+        for (size_t i = 0; words && i < FC_EXT4_BLOCK / sizeof(*words); i++)
+            u->n_blocks[g] += (uint32_t)__builtin_popcountll(words[i]);
+    }
+}
+
 /* What is fixed, what was placed, and what the last group lacks. */
 static int mark_blocks(struct fc_ext4_planner *p, struct use *u)
 {
     const struct fc_ext4_layout *l = &p->layout;
     uint64_t end = (uint64_t)l->n_groups * FC_EXT4_GROUP_BLOCKS;
-    int r = use_blocks(p, u, l->n_blocks, end - l->n_blocks);
+    int r = p->sparse ? mark_kept(p, u) : 0;
 
+    if (r >= 0)
+        r = use_blocks(p, u, l->n_blocks, end - l->n_blocks);
     for (size_t i = 0; r >= 0 && i < l->n_fixed; i++)
         r = use_blocks(p, u, l->fixed[i].start, l->fixed[i].length);
     for (size_t i = 0; r >= 0 && i < p->n_runs; i++)
@@ -79,7 +109,11 @@ static int mark_blocks(struct fc_ext4_planner *p, struct use *u)
         r = use_blocks(p, u, p->trees[i], 1);
     for (size_t i = 0; r >= 0 && i < p->n_xattr_blocks; i++)
         r = use_blocks(p, u, p->xattr_blocks[i].physical, 1);
-    return r < 0 || !p->resize_block ? r : use_blocks(p, u, p->resize_block, 1);
+    if (r >= 0 && p->resize_block)
+        r = use_blocks(p, u, p->resize_block, 1);
+    if (r >= 0 && p->sparse)
+        count_again(p, u);
+    return r;
 }
 
 static int use_inode(struct fc_ext4_planner *p, struct use *u, uint32_t ino)
@@ -99,11 +133,27 @@ static int use_inode(struct fc_ext4_planner *p, struct use *u, uint32_t ino)
     return 0;
 }
 
+/* The numbers that the base has in use and the edits leave; what is new has others. */
+static int mark_sparse_inodes(struct fc_ext4_planner *p, struct use *u)
+{
+    int r = 0;
+
+    for (uint32_t ino = 1; r >= 0 && ino <= p->base->last_ino; ino++)
+        if ((p->ino_used[ino / 8] >> ino % 8) & 1)
+            r = use_inode(p, u, ino);
+    for (size_t k = FC_EXT4_NODE_TREE; r >= 0 && k < p->n_nodes; k++)
+        if (!p->nodes[k].settled && p->nodes[k].base == FC_TREE_NONE)
+            r = use_inode(p, u, p->nodes[k].ino);
+    return r;
+}
+
 /* Those that ext4 keeps for itself, and what the nodes have; the journal's is one of the former. */
 static int mark_inodes(struct fc_ext4_planner *p, struct use *u)
 {
     int r = 0;
 
+    if (p->sparse)
+        return mark_sparse_inodes(p, u);
     for (uint32_t ino = 1; r >= 0 && ino < FC_EXT4_FIRST_INO; ino++)
         r = use_inode(p, u, ino);
     for (size_t k = FC_EXT4_NODE_LOST_FOUND; r >= 0 && k < p->n_nodes; k++)
@@ -164,10 +214,12 @@ static int emit_inode_bitmap(struct fc_ext4_planner *p, struct ext4_group_desc *
 
 static void count_directories(const struct fc_ext4_planner *p, struct ext4_group_desc *descriptors)
 {
+    for (uint32_t g = 0; p->sparse && g < p->layout.n_groups; g++)
+        descriptors[g].bg_used_dirs_count = (uint16_t)fc_ext4_sparse_dirs(p, g);
     for (size_t k = FC_EXT4_NODE_ROOT; k < p->n_nodes; k++) {
         const struct fc_ext4_node *node = &p->nodes[k];
 
-        if (S_ISDIR(fc_ext4_node_mode(p, node)))
+        if (!node->settled && S_ISDIR(fc_ext4_node_mode(p, node)))
             descriptors[(node->ino - 1) / p->layout.inodes_per_group].bg_used_dirs_count++;
     }
 }

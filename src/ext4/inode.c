@@ -25,6 +25,24 @@ static uint32_t put_time(struct fc_ext4_planner *p, struct timespec t, uint32_t 
     return (uint32_t)sec;
 }
 
+static bool fits(const struct fc_ext4_planner *p, struct timespec t)
+{
+    int64_t most = p->options.inode_size > EXT2_GOOD_OLD_INODE_SIZE ? (INT64_C(1) << 34) - 1 + TIME_LEAST : INT32_MAX;
+
+    return t.tv_sec >= TIME_LEAST && t.tv_sec <= most;
+}
+
+bool fc_ext4_clamps(const struct fc_ext4_planner *p)
+{
+    for (uint32_t i = 0; i < p->n_inodes; i++) {
+        const struct fc_snap_inode *s = &p->inodes[i];
+
+        if (!fits(p, s->atime) || !fits(p, s->mtime) || !fits(p, s->ctime) || !fits(p, s->crtime))
+            return true;
+    }
+    return false;
+}
+
 /* Times that are later than the clock of SOURCE_DATE_EPOCH become its own, where that is asked for. */
 static struct timespec clamped(const struct fc_ext4_planner *p, struct timespec t)
 {
@@ -118,8 +136,9 @@ static void put_value_fields(struct ext2_inode_large *to, const struct fc_ext4_e
     to->osd1.linux1.l_i_version = value->refcount;
 }
 
-static void put_checksum(const struct fc_ext4_planner *p, struct ext2_inode_large *to, uint32_t ino)
+void fc_ext4_put_checksum(const struct fc_ext4_planner *p, unsigned char *at, uint32_t ino)
 {
+    struct ext2_inode_large *to = (void *)at;
     uint32_t crc = ext2fs_crc32c_le(fc_ext4_ino_seed(p, ino), (unsigned char *)to, p->options.inode_size);
 
     to->osd2.linux2.l_i_checksum_lo = (uint16_t)crc;
@@ -127,7 +146,7 @@ static void put_checksum(const struct fc_ext4_planner *p, struct ext2_inode_larg
         to->i_checksum_hi = (uint16_t)(crc >> 16);
 }
 
-static int put_node(struct fc_ext4_planner *p, unsigned char *at, const struct fc_ext4_node *node)
+int fc_ext4_put_node(struct fc_ext4_planner *p, unsigned char *at, const struct fc_ext4_node *node)
 {
     const struct fc_snap_inode *s = node->source == FC_TREE_NONE ? NULL : &p->inodes[node->source];
     struct fc_snap_inode own = {.mode = fc_ext4_node_mode(p, node)};
@@ -167,7 +186,7 @@ static int fill_table(struct fc_ext4_planner *p, unsigned char *table)
 
         if (k == FC_EXT4_NODE_JOURNAL && !p->journal_blocks)
             continue;
-        if (put_node(p, table + (size_t)(node->ino - 1) * size, node) < 0)
+        if (fc_ext4_put_node(p, table + (size_t)(node->ino - 1) * size, node) < 0)
             return -ENOMEM;
     }
     memcpy(p->journal_root,
@@ -176,7 +195,7 @@ static int fill_table(struct fc_ext4_planner *p, unsigned char *table)
     if (fc_ext4_can_grow(p) && fc_ext4_emit_resize(p, (void *)(table + (size_t)(EXT2_RESIZE_INO - 1) * size)) < 0)
         return -ENOMEM;
     for (uint32_t ino = 1; p->csum && ino <= p->last_ino; ino++)
-        put_checksum(p, (void *)(table + (size_t)(ino - 1) * size), ino);
+        fc_ext4_put_checksum(p, table + (size_t)(ino - 1) * size, ino);
     return 0;
 }
 

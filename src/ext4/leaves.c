@@ -129,7 +129,7 @@ int fc_ext4_make_leaves(struct fc_ext4_planner *p, const struct fc_ext4_node *no
         for (size_t i = 0; i < n_leaves; i++)
             leaves[i].block = (uint32_t)i;
     }
-    if (p->sizes_only && remember(p, node, leaves, n_leaves) < 0)
+    if (!p->base && remember(p, node, leaves, n_leaves) < 0)
         return fc_ext4_no_memory(p);
     *ret_n = n_leaves;
     *ret = fc_steal(&leaves);

@@ -19,7 +19,7 @@ int fc_ext4_make_orphan_file(struct fc_ext4_planner *p)
 {
     struct fc_ext4_node *nodes;
 
-    if (!fc_ext4_has_orphan_file(p))
+    if (!fc_ext4_has_orphan_file(p) || p->sparse)
         return 0;
     nodes = realloc(p->nodes, (p->n_nodes + 1) * sizeof(*nodes));
     if (!nodes)

@@ -149,7 +149,7 @@ static void keep_places(struct fc_ext4_planner *p)
     for (size_t k = 0; k < p->n_nodes; k++) {
         const struct fc_ext4_node *base = base_node(p, &p->nodes[k]);
 
-        if (!base)
+        if (!base || p->nodes[k].settled)
             continue;
         each_of_node(p, &p->nodes[k], keep_piece);
         for (uint32_t i = 0; i < base->n_trees; i++)
@@ -242,6 +242,8 @@ static int place_edited(struct fc_ext4_planner *p)
     for (size_t k = FC_EXT4_NODE_ROOT; r >= 0 && k < p->n_nodes; k++) {
         struct fc_ext4_node *node = &p->nodes[k];
 
+        if (node->settled)
+            continue;
         r = place_node(p, node);
         if (r >= 0)
             r = place_tree(p, node);
@@ -272,6 +274,8 @@ int fc_ext4_place(struct fc_ext4_planner *p)
     r = fc_ext4_room_ready(p);
     p->n_runs = p->n_trees = 0;
     p->placed = 0;
+    if (p->sparse)
+        fc_ext4_sparse_kept(p, &p->placed);
     for (size_t i = 0; i < p->n_xattr_blocks; i++)
         p->xattr_blocks[i].physical = 0;
     if (r >= 0)

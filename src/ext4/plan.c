@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/digest.h"
-#include "ext4/plan.h"
+#include "ext4/again.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables are filled in memory as they stand on disk");
 
@@ -93,17 +93,18 @@ static void fill_summary(struct fc_ext4_planner *p)
     p->summary.blocks = l->n_blocks;
     p->summary.free_blocks = l->n_available - p->placed;
     p->summary.inodes = l->n_inodes;
-    p->summary.free_inodes = l->n_inodes - FC_EXT4_FIRST_INO - (p->n_nodes - FC_EXT4_NODE_TREE);
+    p->summary.free_inodes = l->n_inodes - FC_EXT4_FIRST_INO - (fc_ext4_all_nodes(p) - FC_EXT4_NODE_TREE);
     p->summary.groups = l->n_groups;
     p->summary.journal_bytes = p->journal_blocks * FC_EXT4_BLOCK;
 }
 
-static int emit(struct fc_ext4_planner *p)
+int fc_ext4_emit(struct fc_ext4_planner *p)
 {
     int r;
 
+    fill_summary(p);
     fc_image_set_size(p->image, p->summary.size);
-    r = fc_ext4_emit_inodes(p);
+    r = p->sparse ? fc_ext4_emit_sparse_inodes(p) : fc_ext4_emit_inodes(p);
     if (r < 0)
         return r;
     r = fc_ext4_emit_content(p);
@@ -112,9 +113,9 @@ static int emit(struct fc_ext4_planner *p)
     if (fc_ext4_emit_journal(p) < 0)
         return fc_ext4_no_memory(p);
     r = fc_ext4_emit_groups(p);
-    if (r < 0)
-        return r;
-    return fc_image_finish(p->image, p->err);
+    if (r >= 0 && p->sparse)
+        r = fc_ext4_emit_sparse_rest(p);
+    return r < 0 ? r : fc_image_finish(p->image, p->err);
 }
 
 int fc_ext4_prepare(struct fc_ext4_planner *p)
@@ -156,10 +157,7 @@ static int make(struct fc_ext4_planner *p)
     if (r < 0)
         return r;
     r = fc_ext4_find_size(p);
-    if (r < 0)
-        return r;
-    fill_summary(p);
-    return emit(p);
+    return r < 0 ? r : fc_ext4_emit(p);
 }
 
 struct fc_ext4_planner fc_ext4_planner_of(const struct fc_ext4_tables *t, const struct fc_ext4_options *options,
@@ -204,26 +202,36 @@ void fc_ext4_planner_release(struct fc_ext4_planner *p)
     free(p->trees);
 }
 
+/* Plan @t with @p, an empty planner, which the caller releases. */
+static int plan(struct fc_ext4_planner *p, const struct fc_ext4_tables *t, struct fc_image **ret_image,
+                struct fc_ext4_summary *ret_summary)
+{
+    int r = fc_image_new(0, &p->image) < 0 ? fc_ext4_no_memory(p) : 0;
+
+    p->edited = t->base != NULL;
+    if (r >= 0 && t->base && !p->options.compact && !p->options.read_only)
+        r = fc_ext4_base_new(p, t->base, &p->base);
+    if (r >= 0)
+        r = make(p);
+    if (ret_summary && (r >= 0 || r == -ENOSPC))
+        *ret_summary = p->summary;
+    if (r >= 0)
+        *ret_image = fc_steal(&p->image);
+    return r;
+}
+
 int fc_ext4_plan_tables(const struct fc_ext4_tables *t, const struct fc_ext4_options *options,
                         struct fc_image **ret_image, struct fc_ext4_summary *ret_summary, struct fc_error *err)
 {
     struct fc_error own = {0};
     struct fc_ext4_planner p = fc_ext4_planner_of(t, options, err ? err : &own);
-    int r = fc_image_new(0, &p.image) < 0 ? fc_ext4_no_memory(&p) : 0;
+    int r = plan(&p, t, ret_image, ret_summary);
 
-    if (r >= 0 && t->base && !p.options.compact && !p.options.read_only)
-        r = fc_ext4_base_new(&p, t->base, &p.base);
-    if (r >= 0)
-        r = make(&p);
-    if (ret_summary && (r >= 0 || r == -ENOSPC))
-        *ret_summary = p.summary;
-    if (r >= 0)
-        *ret_image = fc_steal(&p.image);
     fc_ext4_planner_release(&p);
     return r;
 }
 
-static struct fc_ext4_tables tables_of(const struct fc_snapshot *snapshot)
+struct fc_ext4_tables fc_ext4_tables_of(const struct fc_snapshot *snapshot)
 {
     struct fc_ext4_tables t = {.seed = *fc_snapshot_seed(snapshot)};
 
@@ -235,20 +243,53 @@ static struct fc_ext4_tables tables_of(const struct fc_snapshot *snapshot)
     return t;
 }
 
-FC_DEFINE_AUTO(struct fc_snapshot *, fc_snapshot_free)
+void fc_ext4_made_free(struct fc_ext4_made *made)
+{
+    if (!made)
+        return;
+    fc_ext4_planner_release(&made->planner);
+    fc_snapshot_free(made->unedited);
+    free(made);
+}
+
+static int plan_snapshot(struct fc_ext4_made *made, const struct fc_snapshot *snapshot,
+                         const struct fc_ext4_options *options, struct fc_image **ret_image,
+                         struct fc_ext4_summary *ret_summary, struct fc_error *err)
+{
+    struct fc_ext4_tables t = fc_ext4_tables_of(snapshot), base;
+    bool anew = options && (options->compact || options->read_only);
+    int r = anew ? 0 : fc_snapshot_unedited(snapshot, &made->unedited, err);
+
+    if (r < 0)
+        return r;
+    if (made->unedited) {
+        base = fc_ext4_tables_of(made->unedited);
+        t.base = &base;
+    }
+    made->planner = fc_ext4_planner_of(&t, options, err);
+    made->stack = *fc_snapshot_stack(snapshot);
+    return plan(&made->planner, &t, ret_image, ret_summary);
+}
+
+int fc_ext4_plan_made(const struct fc_snapshot *snapshot, const struct fc_ext4_options *options,
+                      struct fc_image **ret_image, struct fc_ext4_summary *ret_summary, struct fc_ext4_made **ret_made,
+                      struct fc_error *err)
+{
+    fc_auto(fc_ext4_made_free) struct fc_ext4_made *made = calloc(1, sizeof(*made));
+    struct fc_error own = {0};
+    int r;
+
+    if (!made)
+        return fc_fail(err, ENOMEM, "out of memory while planning the image");
+    r = plan_snapshot(made, snapshot, options, ret_image, ret_summary, err ? err : &own);
+    made->planner.err = NULL;
+    if (r >= 0 && ret_made)
+        *ret_made = fc_steal(&made);
+    return r;
+}
 
 int fc_ext4_plan(const struct fc_snapshot *snapshot, const struct fc_ext4_options *options, struct fc_image **ret_image,
                  struct fc_ext4_summary *ret_summary, struct fc_error *err)
 {
-    struct fc_ext4_tables t = tables_of(snapshot), base;
-    fc_auto(fc_snapshot_free) struct fc_snapshot *unedited = NULL;
-    int r = options && (options->compact || options->read_only) ? 0 : fc_snapshot_unedited(snapshot, &unedited, err);
-
-    if (r < 0)
-        return r;
-    if (unedited) {
-        base = tables_of(unedited);
-        t.base = &base;
-    }
-    return fc_ext4_plan_tables(&t, options, ret_image, ret_summary, err);
+    return fc_ext4_plan_made(snapshot, options, ret_image, ret_summary, NULL, err);
 }

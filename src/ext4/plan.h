@@ -54,6 +54,7 @@ struct fc_ext4_node {
     uint16_t inline_size; /**< bytes at @content that stand in the inode, */
     bool inlined;         /**< if they do */
     bool indexed;         /**< a directory with a hash tree */
+    bool settled;         /**< in a sparse plan: it is as in the base, and only its number is of interest */
 };
 
 /** A block of extended attributes, shared by the inodes that have just the same. */
@@ -123,14 +124,21 @@ struct fc_ext4_tables {
         index_fill; /**< entries in a block of a directory's index, so that few names make a deep one; 0: all there is room for */
 };
 
+/** Those of @snapshot, which must outlive them. */
+struct fc_ext4_tables fc_ext4_tables_of(const struct fc_snapshot *snapshot);
+
 /** As fc_ext4_plan(), from bare tables: what it does once it has asked the snapshot for them. */
 int fc_ext4_plan_tables(const struct fc_ext4_tables *tables, const struct fc_ext4_options *options,
                         struct fc_image **ret_image, struct fc_ext4_summary *ret_summary, struct fc_error *err);
 
+struct fc_ext4_sparse;
+
 /** All that a plan knows. */
 struct fc_ext4_planner {
+    struct fc_ext4_sparse *sparse; /**< only what edits changed is planned: see sparse.h; NULL: everything is */
     struct fc_ext4_planner
         *base;       /**< the plan of the unedited stack, placed but not emitted, or NULL: nothing is edited */
+    bool edited;     /**< there was one in the beginning */
     bool sizes_only; /**< this is such a base: directories are counted in blocks, not built */
     struct fc_digest seed;
     const struct fc_snap_inode *inodes;
@@ -163,7 +171,7 @@ struct fc_ext4_planner {
     unsigned char *ino_used;      /**< a bit for each number of the base: taken; NULL without a base */
     uint64_t inode_wish;          /**< room for at least so many inodes */
     uint32_t
-        *leaf_hashes; /**< with sizes_only: of each directory with a hash tree, the number of leaves and their hashes */
+        *leaf_hashes; /**< without a base: of each directory with a hash tree, the number of leaves and their hashes */
     size_t n_leaf_hashes, leaf_hashes_cap;
     struct fc_map leaves_of; /**< its node to where they are */
     uint32_t *data_order;    /**< nodes with content in sources, in the order in which it is placed */
@@ -208,6 +216,22 @@ int fc_ext4_fail_at(const struct fc_ext4_planner *p, uint32_t inode, int code, c
 /** Fail for want of memory. Returns -ENOMEM. */
 int fc_ext4_no_memory(const struct fc_ext4_planner *p);
 
+/* sparse.c, sparse_emit.c: what a sparse plan does in place of others; see sparse.h */
+/** Number the nodes, and let go of what the base has for those that are not settled. 0 or -errno. */
+int fc_ext4_number_sparse(struct fc_ext4_planner *p);
+/** Fill what changes of the inode tables. 0 or -ENOMEM or -EIO. */
+int fc_ext4_emit_sparse_inodes(struct fc_ext4_planner *p);
+/** Add what does not change. 0 or -ENOMEM. */
+int fc_ext4_emit_sparse_rest(struct fc_ext4_planner *p);
+/** Names that snapshot inode @inode has in all, if that is planned; 0: it is settled. */
+uint32_t fc_ext4_sparse_names(const struct fc_ext4_planner *p, uint32_t inode);
+/** Nodes in all, those that are left out included. */
+uint64_t fc_ext4_all_nodes(const struct fc_ext4_planner *p);
+/** Directories in @group that the plan leaves out. */
+uint32_t fc_ext4_sparse_dirs(const struct fc_ext4_planner *p, uint32_t group);
+/** Blocks of the base that are kept: a bitmap of p->base->layout.n_blocks, and, in *ret_n, how many of them to count. */
+const unsigned char *fc_ext4_sparse_kept(const struct fc_ext4_planner *p, uint64_t *ret_n);
+
 /* base.c */
 /** Plan @tables, which are not edited, up to their places, so that edits can keep them. 0 or -errno with words. */
 int fc_ext4_base_new(const struct fc_ext4_planner *p, const struct fc_ext4_tables *tables,
@@ -220,6 +244,8 @@ int fc_ext4_number_edited(struct fc_ext4_planner *p);
 int fc_ext4_match_xattr_blocks(struct fc_ext4_planner *p);
 
 /* plan.c */
+/** Fill the summary, and add everything to the image. When the size is found. 0 or -errno with words. */
+int fc_ext4_emit(struct fc_ext4_planner *p);
 /** From options to directories: all that does not depend on the size. 0 or -errno with words. */
 int fc_ext4_prepare(struct fc_ext4_planner *p);
 /** A planner of @tables with @options (NULL: default); nothing is done yet. */
@@ -340,18 +366,32 @@ int fc_ext4_kept_end(struct fc_ext4_planner *p, uint64_t *ret_end);
 uint64_t fc_ext4_tree_blocks(uint64_t n_runs);
 
 /* size.c */
+/** Keep the places of the base, in an image as small as that allows. 0 or -errno with words. */
+int fc_ext4_grow_from_base(struct fc_ext4_planner *p);
+/** Keep the places of the base, and its size, because nothing is edited. 0 or -errno with words. */
+int fc_ext4_same_as_base(struct fc_ext4_planner *p);
 /** Find the size, lay out and place. 0, -ENOSPC with the needed number in words, or another errno. */
 int fc_ext4_find_size(struct fc_ext4_planner *p);
 
 /* inode.c, extent.c */
+/** Has the snapshot times that inodes cannot hold? */
+bool fc_ext4_clamps(const struct fc_ext4_planner *p);
 /** Fill the inode tables and add them to the image. 0 or -errno with words. */
 int fc_ext4_emit_inodes(struct fc_ext4_planner *p);
+/** Write the inode of @node at @at, which is cleared, without its checksum. 0 or -ENOMEM. */
+int fc_ext4_put_node(struct fc_ext4_planner *p, unsigned char *at, const struct fc_ext4_node *node);
+/** Put the checksum of inode @ino into it. */
+void fc_ext4_put_checksum(const struct fc_ext4_planner *p, unsigned char *at, uint32_t ino);
 /** Write the root of @node's extent tree into @root (60 bytes) and its blocks into the image. 0 or -ENOMEM. */
 int fc_ext4_emit_extents(struct fc_ext4_planner *p, const struct fc_ext4_node *node, void *root);
 
 /* content.c */
 /** Add file contents, directories, symlinks and xattr blocks to the image. 0 or -errno with words. */
 int fc_ext4_emit_content(struct fc_ext4_planner *p);
+
+/** Add the contents of file @node to @image; @by_index: with the sources' indexes in place of their descriptors. 0 or -ENOMEM. */
+int fc_ext4_add_data(const struct fc_ext4_planner *p, const struct fc_ext4_node *node, struct fc_image *image,
+                     bool by_index);
 
 /* groups.c, super.c, journal.c */
 /** Add superblocks, group descriptors and bitmaps to the image. After the inodes. 0 or -errno with words. */

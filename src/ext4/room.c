@@ -11,6 +11,20 @@
 
 static unsigned floor_log2(uint64_t n) { return 63u - (unsigned)__builtin_clzll(n); }
 
+/* What is left out of a sparse plan is kept. */
+static void begin_sparse(struct fc_ext4_planner *p)
+{
+    uint64_t n, bytes = p->base->layout.n_blocks / 8 + 1;
+    struct fc_ext4_room *room = &p->room;
+
+    memcpy(room->kept, fc_ext4_sparse_kept(p, &n), bytes);
+    while (bytes && !room->kept[bytes - 1])
+        bytes--;
+    room->end = bytes * 8;
+    while (room->end && !((room->kept[(room->end - 1) / 8] >> (room->end - 1) % 8) & 1))
+        room->end--;
+}
+
 int fc_ext4_room_begin(struct fc_ext4_planner *p)
 {
     struct fc_ext4_room *room = &p->room;
@@ -19,7 +33,11 @@ int fc_ext4_room_begin(struct fc_ext4_planner *p)
     if (!p->base)
         return 0;
     room->kept = calloc(p->base->layout.n_blocks / 8 + 1, 1);
-    return room->kept ? 0 : -ENOMEM;
+    if (!room->kept)
+        return -ENOMEM;
+    if (p->sparse)
+        begin_sparse(p);
+    return 0;
 }
 
 void fc_ext4_room_keep(struct fc_ext4_room *room, uint64_t start, uint64_t n)

@@ -193,8 +193,7 @@ static int find_fresh(struct fc_ext4_planner *p)
     return try_size(p, needed, inodes_wanted(p), least, true, &missing);
 }
 
-/* Keep the places of the base, in an image of a size of its own: as small as that allows. */
-static int grow_from_base(struct fc_ext4_planner *p)
+int fc_ext4_grow_from_base(struct fc_ext4_planner *p)
 {
     uint64_t end, n = 0;
     int r = fc_ext4_kept_end(p, &end);
@@ -203,6 +202,14 @@ static int grow_from_base(struct fc_ext4_planner *p)
         r = smallest(p, end, 0, true, &n);
     p->summary.needed = p->summary.size = n * FC_EXT4_BLOCK;
     return r;
+}
+
+int fc_ext4_same_as_base(struct fc_ext4_planner *p)
+{
+    uint64_t n = p->base->layout.n_blocks, missing;
+
+    p->summary.needed = p->summary.size = n * FC_EXT4_BLOCK;
+    return try_size(p, n, 0, 0, true, &missing);
 }
 
 /* Keep the places of the base in an image of the size that was asked for, if all finds room. */
@@ -233,7 +240,7 @@ static int find_with_base(struct fc_ext4_planner *p, uint64_t size, bool *ret_fi
         if (r == -ENOSPC)
             return 0;
         if (r >= 0)
-            r = size ? fit_with_base(p, ret_fits) : grow_from_base(p);
+            r = size ? fit_with_base(p, ret_fits) : fc_ext4_grow_from_base(p);
         if (r >= 0 && !size)
             *ret_fits = true;
         if (p->layout.n_inodes < p->last_ino) { /* once more, with tables that hold the edits' inodes too */

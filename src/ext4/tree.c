@@ -137,6 +137,8 @@ uint32_t fc_ext4_take_ino(struct fc_ext4_planner *p)
 static int number_nodes(struct fc_ext4_planner *p)
 {
     p->next_ino = FC_EXT4_FIRST_INO + 1 + fc_ext4_has_orphan_file(p);
+    if (p->sparse)
+        return fc_ext4_number_sparse(p);
     if (p->base)
         return fc_ext4_number_edited(p);
     for (size_t k = FC_EXT4_NODE_TREE; k < p->n_nodes; k++)
@@ -188,7 +190,7 @@ static int order_data(struct fc_ext4_planner *p)
         const struct fc_snap_inode *s = p->nodes[k].source == FC_TREE_NONE ? NULL : &p->inodes[p->nodes[k].source];
         const struct fc_snap_extent *e;
 
-        if (!s || !S_ISREG(s->mode) || !s->n_extents)
+        if (!s || p->nodes[k].settled || !S_ISREG(s->mode) || !s->n_extents)
             continue;
         e = &p->extents[s->first_extent];
         keys[n++] = (struct order_key){p->sources[e->source].layer, e->source, (uint32_t)k, e->source_offset};
@@ -224,6 +226,22 @@ static void list_nodes(struct fc_ext4_planner *p, const uint32_t *names)
     p->n_tree_nodes = p->n_nodes;
 }
 
+/* A sparse snapshot does not show the names that an inode has elsewhere. What is settled is listed for its number. */
+static void take_names(const struct fc_ext4_planner *p, uint32_t *names)
+{
+    for (uint32_t i = 0; i < p->n_inodes; i++) {
+        uint32_t n = fc_ext4_sparse_names(p, i);
+
+        names[i] = n ? n : 1;
+    }
+}
+
+static void settle_nodes(struct fc_ext4_planner *p)
+{
+    for (size_t k = FC_EXT4_NODE_ROOT; k < p->n_nodes; k++)
+        p->nodes[k].settled = p->nodes[k].source == FC_TREE_NONE || !fc_ext4_sparse_names(p, p->nodes[k].source);
+}
+
 int fc_ext4_make_nodes(struct fc_ext4_planner *p)
 {
     fc_auto(fc_free) uint32_t *names = calloc((size_t)p->n_inodes + 1, sizeof(*names));
@@ -237,6 +255,8 @@ int fc_ext4_make_nodes(struct fc_ext4_planner *p)
     if (!p->n_inodes || !S_ISDIR(p->inodes[0].mode))
         return fc_fail(p->err, EINVAL, "the snapshot has no root directory");
     r = count_names(p, names);
+    if (p->sparse)
+        take_names(p, names);
     for (uint32_t i = 0; r >= 0 && i < p->n_inodes; i++) {
         r = check_inode(p, i);
         if (names[i] > FC_EXT4_LINKS_MOST) {
@@ -254,6 +274,8 @@ int fc_ext4_make_nodes(struct fc_ext4_planner *p)
     if (!p->nodes || !p->node_of)
         return fc_ext4_no_memory(p);
     list_nodes(p, names);
+    if (p->sparse)
+        settle_nodes(p);
     r = add_copies(p, names, n_split);
     if (r >= 0)
         r = number_nodes(p);

@@ -235,6 +235,8 @@ static int encode_all(struct fc_ext4_planner *p, struct work *w)
         struct fc_ext4_node *node = &p->nodes[k];
         int r;
 
+        if (node->settled)
+            continue;
         if (!p->labels && !node->inlined && (node->source == FC_TREE_NONE || !p->inodes[node->source].n_xattrs))
             continue;
         r = collect_attrs(p, w, node);

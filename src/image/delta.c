@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "image/emit.h"
+#include "image/previous.h"
 
 #define PIECE (256u << 10) /* compared at once */
 #define UNIT 4096u
@@ -15,6 +16,7 @@
 struct delta {
     const struct fc_image *image;
     const struct fc_record *record;
+    const struct fc_image_previous *previous; /* that the image was planned over, or NULL */
     int old;
     bool write;  /* otherwise only count */
     uint64_t at; /* the record's segment that ends behind the current byte */
@@ -133,6 +135,11 @@ static int take_part(struct delta *d, const struct fc_segment *part, const struc
         keep(d, part->length);
         return 0;
     }
+    if (part->kind == FC_SEGMENT_FILE && d->previous && part->file.fd == d->previous->fd &&
+        part->file.offset == part->offset) { /* the planner says that it is the same */
+        keep(d, part->length);
+        return 0;
+    }
     key = part->kind == FC_SEGMENT_FILE ? fc_image_source_key(d->image, part->file.fd) : NULL;
     if (!key)
         return compare(d, part);
@@ -186,10 +193,12 @@ int fc_image_emit_delta(const struct fc_image *image, int fd, int old, const str
 {
     fc_auto(fc_free) unsigned char *buffers = malloc(2 * PIECE);
     struct delta d = {.image = image, .record = record, .old = old, .write = fd >= 0, .result = result, .err = err};
+
     int r;
 
     if (!buffers)
         return fc_fail(err, ENOMEM, "out of memory");
+    d.previous = options->previous;
     d.before = buffers;
     d.now = buffers + PIECE;
     result->compared = true;

@@ -14,15 +14,16 @@
 #include "base/io.h"
 #include "base/map.h"
 
-#define MAGIC "fc-frozen-1\n"
+#define MAGIC "fc-frozen-2\n"
 #define RECORD_MOST (1u << 30)
+#define RECORD_NAME 32u  /* digits */
 #define RECORDS_MOST 64u /* in a folder; the oldest go */
 
-/* The file: this, the keys, the segments, and the digest of all that. As the host has its numbers: it never leaves it. */
+/* The file: this, the keys, the segments, the note, and the digest of all that. As the host has its numbers: it never leaves it. */
 struct header {
     char magic[16];
     struct fc_record_identity identity;
-    uint64_t n_keys, n_segments;
+    uint64_t n_keys, n_segments, n_note;
 };
 
 int fc_record_path(const char *dir, const char *output, char **ret_path)
@@ -89,8 +90,8 @@ static int parse(const struct fc_buf *b, struct header *ret)
     memcpy(ret, b->data, sizeof(*ret));
     left = b->len - sizeof(*ret) - sizeof(d);
     if (strncmp(ret->magic, MAGIC, sizeof(ret->magic)) != 0 || ret->n_keys > left / sizeof(d) ||
-        ret->n_segments > left / sizeof(struct fc_record_segment) ||
-        ret->n_keys * sizeof(d) + ret->n_segments * sizeof(struct fc_record_segment) != left)
+        ret->n_segments > left / sizeof(struct fc_record_segment) || ret->n_note > left ||
+        ret->n_keys * sizeof(d) + ret->n_segments * sizeof(struct fc_record_segment) + ret->n_note != left)
         return -EBADMSG;
     if (fc_digest_of(b->data, b->len - sizeof(d), &d) < 0 || memcmp(&d, b->data + b->len - sizeof(d), sizeof(d)) != 0)
         return -EBADMSG;
@@ -99,17 +100,20 @@ static int parse(const struct fc_buf *b, struct header *ret)
 
 static int copy_out(const struct fc_buf *b, const struct header *h, struct fc_record *ret)
 {
-    struct fc_record r = {.identity = h->identity, .n_keys = h->n_keys, .n_segments = h->n_segments};
+    struct fc_record r = {
+        .identity = h->identity, .n_keys = h->n_keys, .n_segments = h->n_segments, .n_note = h->n_note};
     size_t keys = (size_t)h->n_keys * sizeof(*r.keys), segments = (size_t)h->n_segments * sizeof(*r.segments);
 
     r.keys = malloc(keys + 1);
     r.segments = malloc(segments + 1);
-    if (!r.keys || !r.segments) {
+    r.note = malloc((size_t)h->n_note + 1);
+    if (!r.keys || !r.segments || !r.note) {
         fc_record_release(&r);
         return -ENOMEM;
     }
     memcpy(r.keys, b->data + sizeof(*h), keys);
     memcpy(r.segments, b->data + sizeof(*h) + keys, segments);
+    memcpy(r.note, b->data + sizeof(*h) + keys + segments, (size_t)h->n_note);
     *ret = r;
     return 0;
 }
@@ -129,6 +133,7 @@ void fc_record_release(struct fc_record *r)
 {
     free(r->keys);
     free(r->segments);
+    free(r->note);
     *r = (struct fc_record){0};
 }
 
@@ -213,9 +218,14 @@ static int build(struct build *b, const struct fc_image *image, uint64_t file_si
     return r;
 }
 
-static int join(const struct build *b, const struct fc_record_identity *identity, struct fc_buf *out)
+static int join(const struct build *b, const struct fc_record_identity *identity,
+                const struct fc_image_write_options *options, struct fc_buf *out)
 {
-    struct header h = {.magic = MAGIC, .identity = *identity, .n_keys = b->n_keys, .n_segments = b->n_segments};
+    struct header h = {.magic = MAGIC,
+                       .identity = *identity,
+                       .n_keys = b->n_keys,
+                       .n_segments = b->n_segments,
+                       .n_note = options->n_note};
     struct fc_digest d;
     int r = fc_buf_add(out, &h, sizeof(h));
 
@@ -223,6 +233,8 @@ static int join(const struct build *b, const struct fc_record_identity *identity
         r = fc_buf_add(out, b->keys.data, b->keys.len);
     if (r == 0)
         r = fc_buf_add(out, b->segments.data, b->segments.len);
+    if (r == 0)
+        r = fc_buf_add(out, options->note, options->n_note);
     if (r == 0)
         r = fc_digest_of(out->data, out->len, &d);
     return r == 0 ? fc_buf_add(out, &d, sizeof(d)) : r;
@@ -249,7 +261,7 @@ static void thin_out(const char *dir)
             continue;
         if (is_left(e->d_name, &st))
             unlinkat(dirfd(d), e->d_name, 0);
-        if (e->d_name[0] == '.')
+        if (strlen(e->d_name) != RECORD_NAME)
             continue;
         if (n++ == 0 || later(&age, &st.st_mtim)) {
             age = st.st_mtim;
@@ -283,7 +295,8 @@ static int put(const char *path, const struct fc_buf *b)
     return r;
 }
 
-int fc_record_save(const char *path, const struct fc_image *image, int fd, const struct stat *settled, bool synced)
+int fc_record_save(const char *path, const struct fc_image *image, int fd, const struct stat *settled,
+                   const struct fc_image_write_options *options)
 {
     __attribute__((cleanup(fc_buf_release_auto))) struct fc_buf out = {0};
     struct fc_record_identity identity;
@@ -297,11 +310,11 @@ int fc_record_save(const char *path, const struct fc_image *image, int fd, const
         later(&settled->st_mtim, &st.st_mtim))
         return -ESTALE;
     identity = identity_of(&st);
-    if (!synced)
+    if (options->no_sync)
         get_boot(identity.boot);
     r = build(&b, image, (uint64_t)st.st_size);
     if (r == 0)
-        r = join(&b, &identity, &out);
+        r = join(&b, &identity, options, &out);
     if (r == 0)
         r = put(path, &out);
     fc_buf_release(&b.keys);

@@ -30,7 +30,8 @@ struct fc_record {
     struct fc_record_identity identity;
     struct fc_digest *keys;
     struct fc_record_segment *segments; /**< sorted */
-    uint64_t n_keys, n_segments;
+    void *note;                         /**< what the planner wanted to be kept */
+    uint64_t n_keys, n_segments, n_note;
 };
 
 /** The path of the record in folder @dir of what is written to @output. Returns 0 and *ret_path (caller frees) or -errno. */
@@ -50,10 +51,11 @@ int fc_record_settle(int fd, struct stat *ret);
 
 /**
  * Record that @fd, in the place where it stays and @settled before it came there, holds @image and after it whatever its
- * length says. Makes the folder of @path if it is missing. Returns 0, -ESTALE when the file was changed meanwhile, or
- * another errno; then what was at @path is no record of this file either.
+ * length says; and the note of @options. Makes the folder of @path if it is missing. Returns 0, -ESTALE when the file was
+ * changed meanwhile, or another errno; then what was at @path is no record of this file either.
  */
-int fc_record_save(const char *path, const struct fc_image *image, int fd, const struct stat *settled, bool synced);
+int fc_record_save(const char *path, const struct fc_image *image, int fd, const struct stat *settled,
+                   const struct fc_image_write_options *options);
 
 /** Free the memory; none afterwards. */
 void fc_record_release(struct fc_record *r);

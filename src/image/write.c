@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "image/delta.h"
 #include "image/output.h"
+#include "image/previous.h"
 #include "image/sink.h"
 #include "image/sums.h"
 
@@ -70,6 +71,14 @@ static int emit_from(struct job *j, int fd, int old, const struct fc_record *rec
     return ftruncate(fd, 0) < 0 ? fc_fail_errno(j->err, errno, "cannot empty the new image") : 0;
 }
 
+/* The image may have been planned over a file: then @st must be its state, too. */
+static bool is_planned(const struct job *j, const struct stat *st)
+{
+    const struct fc_image_previous *p = j->options->previous;
+
+    return !p || (p->state.st_dev == st->st_dev && p->state.st_ino == st->st_ino);
+}
+
 /* Start from the file that is replaced, if it is what we wrote. Returns 1 when @fd is the image; 0 also when in doubt. */
 static int emit_over(struct job *j, int fd)
 {
@@ -81,7 +90,7 @@ static int emit_over(struct job *j, int fd)
     if (!j->record || j->options->fresh || fc_record_load(j->record, &record) < 0)
         return 0;
     old = open(j->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (old >= 0 && fstat(old, &st) == 0 && S_ISREG(st.st_mode) && fc_record_fits(&record, &st)) {
+    if (old >= 0 && fstat(old, &st) == 0 && S_ISREG(st.st_mode) && fc_record_fits(&record, &st) && is_planned(j, &st)) {
         done = emit_from(j, fd, old, &record);
         if (done == 0 && fc_image_emit_delta(j->image, -1, old, &record, j->options, &j->result, NULL) < 0)
             j->result = (struct fc_image_write_result){0};
@@ -97,6 +106,8 @@ static int fill_regular(struct job *j, int fd)
     if (r == 0)
         r = emit_fresh(j, fd);
     r = r > 0 ? 0 : r;
+    if (r == 0 && j->options->previous && !fc_image_previous_holds(j->options->previous))
+        r = fc_fail(j->err, ESTALE, "the image that was there was changed meanwhile");
     if (r == 0)
         r = write_area(j, fd, false);
     if (r == 0 && !j->options->no_sync && fsync(fd) < 0)
@@ -123,7 +134,7 @@ static int write_regular(struct job *j, const struct stat *old)
     if (r < 0)
         return r;
     if (known) /* without a record the next image is written fresh, which is no failure */
-        (void)fc_record_save(j->record, j->image, o.fd, &settled, !j->options->no_sync);
+        (void)fc_record_save(j->record, j->image, o.fd, &settled, j->options);
     fd = fc_steal_fd(&o.fd);
     if (close(fd) < 0)
         return fc_fail_errno(j->err, errno, "cannot close %s", j->path);

@@ -24,7 +24,25 @@ struct fc_snapshot {
     uint32_t n_sources, n_layers;
     bool owns_sources; /* made by fc_snapshot_new(): closes the descriptors */
     struct fc_digest seed;
+    struct fc_digest stack; /* the tree's identity */
 };
+
+/** While it is built. */
+struct live_snap_build {
+    struct fc_live *live;
+    struct fc_snapshot *s;
+    struct live_node *nodes; /* what it shows, later in ino order */
+    size_t n_nodes, cap_nodes;
+    uint32_t *index_of_lower;   /* tree index to snapshot index + 1; until live_snap_number() any non-zero */
+    struct fc_map index_of_new; /* ino to snapshot index, of what is in no layer */
+};
+
+/** Sort the nodes and give them their indexes. */
+int live_snap_number(struct live_snap_build *b);
+/** Fill @ret from @n, and what belongs to it in the tables; a directory's names only with @names. */
+int live_snap_fill(struct live_snap_build *b, const struct live_node *n, bool names, struct fc_snap_inode *ret);
+/** Fill the sources. */
+int live_snap_sources(struct fc_snapshot *s, const struct fc_live *live);
 
 /** Order of two struct fc_snap_dentry by the bytes of their names, for qsort(3) and bsearch(3). */
 int live_snap_by_name(const void *a, const void *b);

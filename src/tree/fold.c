@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/digest.h"
+
 static int keep_layers(struct fc_tree *tree, const struct fc_tree_layer *layers, uint32_t n, uint64_t *ret_nodes)
 {
     uint64_t next = 2;
@@ -60,7 +62,8 @@ int fc_tree_fold(const struct fc_tree_layer *layers, uint32_t n, const struct fc
 
     if (!tree || keep_layers(tree, layers, n, &n_nodes) < 0)
         return fc_fail_errno(err, ENOMEM, "cannot fold the layers");
-    r = fold(tree, n_nodes, options ? options : &defaults, err);
+    tree->options = options ? *options : defaults;
+    r = fold(tree, n_nodes, &tree->options, err);
     if (r < 0)
         return r;
     *ret_tree = fc_steal(&tree);
@@ -81,6 +84,22 @@ void fc_tree_free(struct fc_tree *tree)
     free(tree->made_up);
     fc_arena_release(&tree->arena);
     free(tree);
+}
+
+int fc_tree_identity(const struct fc_tree *tree, struct fc_digest *ret)
+{
+    fc_auto(fc_hasher_free) struct fc_hasher *h = fc_hasher_new();
+    int64_t options[2] = {tree->options.keep_dirlinks, tree->options.default_time};
+    int r = h ? fc_hasher_add(h, options, sizeof(options)) : -ENOMEM;
+
+    for (uint32_t i = 0; i < tree->n_layers && r == 0; i++) {
+        const struct fc_layer_header *header = fc_layer_view(tree->layers[i].layer)->header;
+
+        r = fc_hasher_add(h, header->index_digest, sizeof(header->index_digest));
+        if (r == 0)
+            r = fc_hasher_add(h, &tree->layers[i].first_ino, sizeof(tree->layers[i].first_ino));
+    }
+    return r == 0 ? fc_hasher_finish(h, ret) : r;
 }
 
 const struct fc_tree_inode *fc_tree_inodes(const struct fc_tree *tree, uint32_t *ret_n)

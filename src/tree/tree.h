@@ -22,6 +22,7 @@ struct fc_tree_range {
 struct fc_tree {
     struct fc_tree_layer *layers; /**< with chosen first_ino where none was given */
     uint32_t n_layers;
+    struct fc_tree_options options; /**< as it was folded */
     struct fc_tree_inode *inodes;
     uint32_t n_inodes;
     struct fc_tree_dentry *dentries;

@@ -18,6 +18,8 @@
 #include "base/io.h"
 #include "image/delta.h"
 
+static const struct fc_image_write_options synced;
+
 #define BLOCK 4096u
 #define BLOCKS_MOST 400u
 #define SOURCE_BLOCKS 600u
@@ -119,7 +121,7 @@ static void check_pair(unsigned seed)
     assert_int_equal(ftruncate(old, (off_t)fc_image_size(a)), 0);
     assert_int_equal(fc_image_emit(a, old, true, &o, &result, &err), 0);
     assert_int_equal(fc_record_settle(old, &settled), 0);
-    assert_int_equal(fc_record_save("records/it", a, old, &settled, true), 0);
+    assert_int_equal(fc_record_save("records/it", a, old, &settled, &synced), 0);
     assert_int_equal(fc_record_load("records/it", &record), 0);
     assert_true(fc_record_fits(&record, &settled));
     fill_source(sources[2], (unsigned char)below(3)); /* written in place meanwhile */
@@ -220,10 +222,10 @@ static void test_damage(void **state)
     (void)state;
     assert_int_equal(fc_record_settle(fd, &settled), 0);
     assert_int_equal(ftruncate(fd, 1), 0);
-    assert_int_equal(fc_record_save("records/it", image, fd, &settled, true), -ESTALE);
+    assert_int_equal(fc_record_save("records/it", image, fd, &settled, &synced), -ESTALE);
     assert_int_equal(ftruncate(fd, (off_t)fc_image_size(image)), 0);
     assert_int_equal(fc_record_settle(fd, &settled), 0);
-    assert_int_equal(fc_record_save("records/it", image, fd, &settled, true), 0);
+    assert_int_equal(fc_record_save("records/it", image, fd, &settled, &synced), 0);
     close(fd);
     assert_int_equal(fc_read_file(AT_FDCWD, "records/it", 1 << 20, &b), 0);
     for (size_t i = 0; i < b.len; i += 1 + b.len / 500) {
