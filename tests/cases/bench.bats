@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # The benchmarks run, tell what they skip, and leave nothing; no time is judged.
 load ../lib/common
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # freeze after an edit, the image before there: only the changes are planned, or, where that will not do, everything; and the
 # bytes are those of a fresh image in any case.
 load ../lib/common

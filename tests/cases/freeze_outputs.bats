@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # freeze: what comes with the image (digests, hash trees), and images that are written over their predecessors.
 load ../lib/common
 

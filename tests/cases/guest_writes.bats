@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # The kernel works in frozen images: fills them, empties them, grows them while they are mounted; e2fsck finds nothing.
 load ../lib/common
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # The POSIX suite of tests/posix: the kernel's ext4 passes all of it, the mount all but what tests/posix/differs-* name.
 load ../lib/common
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # The image that is never written: the bytes of freeze, read by programs that know nothing of it; and written to by a guest.
 load ../lib/common
 
