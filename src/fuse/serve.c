@@ -138,8 +138,16 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
+/* Only the leader reads, and the others wait for it: whoever is to end, all are kicked. */
+static void kick_all(const struct fuse_service *s)
+{
+    for (int i = 0; i < s->n_threads; i++)
+        if (s->workers[i].started)
+            pthread_kill(s->workers[i].thread, KICK);
+}
+
 /* A kick that comes just before read(2) is lost, so kick until the thread is gone. */
-static void join_worker(struct fuse_worker *w)
+static void join_worker(struct fuse_service *s, struct fuse_worker *w)
 {
     struct timespec until;
 
@@ -151,9 +159,10 @@ static void join_worker(struct fuse_worker *w)
             until.tv_nsec -= 1000000000;
         }
         if (pthread_timedjoin_np(w->thread, NULL, &until) == 0)
-            return;
-        pthread_kill(w->thread, KICK);
+            break;
+        kick_all(s);
     }
+    w->started = false;
 }
 
 int fuse_service_start(struct fuse_service *s, struct fc_error *err)
@@ -179,7 +188,7 @@ void fuse_service_join(struct fuse_service *s)
 {
     for (int i = 0; s->workers && i < s->n_threads; i++)
         if (s->workers[i].started)
-            join_worker(&s->workers[i]);
+            join_worker(s, &s->workers[i]);
     free(s->workers);
     s->workers = NULL;
 }
