@@ -234,3 +234,14 @@ void fc_atomic_release(struct fc_atomic *a)
     free(a->path);
     *a = (struct fc_atomic){.fd = -1};
 }
+
+int fc_atomic_write(const char *path, const void *data, size_t size, bool sync, struct fc_error *err)
+{
+    struct fc_atomic a __attribute__((cleanup(fc_atomic_release_auto))) = {.fd = -1};
+    int r = fc_atomic_begin(&a, path, err);
+
+    if (r < 0)
+        return r;
+    r = fc_write_full(a.fd, data, size);
+    return r < 0 ? fc_fail_errno(err, -r, "cannot write %s", path) : fc_atomic_commit(&a, sync, err);
+}

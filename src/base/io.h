@@ -61,6 +61,8 @@ int fc_atomic_commit(struct fc_atomic *a, bool sync, struct fc_error *err);
 /** Drop an unfinished atomic file. Does nothing after a commit or on an all-zero one. */
 void fc_atomic_release(struct fc_atomic *a);
 static inline void fc_atomic_release_auto(struct fc_atomic *a) { fc_atomic_release(a); }
+/** All of it for content that is at hand: make @path a file of these @size bytes, or leave it as it is. Returns 0 or -errno with words. */
+int fc_atomic_write(const char *path, const void *data, size_t size, bool sync, struct fc_error *err);
 
 /**
  * Take an exclusive (or shared) flock on @path, created if missing, never through a symlink; one that may only be

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "base/base64.h"
 #include "base/path.h"
 #include "cli/commands.h"
 #include "cli/editor.h"
@@ -28,29 +29,19 @@ static int decode_hex(const char *text, struct fc_buf *ret)
     return 0;
 }
 
+/* As setfattr(1) does, with or without the padding. */
 static int decode_base64(const char *text, struct fc_buf *ret)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    struct fc_buf whole __attribute__((cleanup(fc_buf_release_auto))) = {0};
     size_t len = strcspn(text, "=");
-    unsigned bits = 0, n_bits = 0;
+    int r;
 
     if (strspn(text + len, "=") != strlen(text + len) || strlen(text + len) > 2 || len % 4 == 1)
         return -EINVAL;
-    for (size_t i = 0; i < len; i++) {
-        const char *at = strchr(digits, text[i]);
-
-        if (!at)
-            return -EINVAL;
-        bits = bits << 6 | (unsigned)(at - digits);
-        n_bits += 6;
-        if (n_bits >= 8) {
-            char byte = (char)(bits >> (n_bits -= 8));
-
-            if (fc_buf_add(ret, &byte, 1) < 0)
-                return -ENOMEM;
-        }
-    }
-    return 0;
+    r = fc_buf_add(&whole, text, len);
+    while (r == 0 && whole.len % 4)
+        r = fc_buf_adds(&whole, "=");
+    return r < 0 ? r : fc_base64_decode(ret, whole.data ? whole.data : "", whole.len);
 }
 
 /* A value as setfattr(1) takes it: 0x hexadecimal, 0s base64, else the text itself. */

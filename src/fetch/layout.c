@@ -43,18 +43,10 @@ int fc_layout_key(const char *text, char ret[FC_KEY_TEXT])
 static int put_file(const struct fc_fetcher *f, const char *name, const char *text, struct fc_error *err)
 {
     fc_auto(fc_free) char *path = fc_layout_path(f, ".", name);
-    fc_auto(fc_atomic_release) struct fc_atomic file = {.fd = -1};
-    int r;
 
     if (!path)
         return fc_fail(err, ENOMEM, "out of memory");
-    if (access(path, F_OK) == 0)
-        return 0;
-    r = fc_atomic_begin(&file, path, err);
-    if (r < 0)
-        return r;
-    r = fc_write_full(file.fd, text, strlen(text));
-    return r < 0 ? fc_fail_errno(err, -r, "cannot write %s", path) : fc_atomic_commit(&file, false, err);
+    return access(path, F_OK) == 0 ? 0 : fc_atomic_write(path, text, strlen(text), false, err);
 }
 
 void fc_layout_hold(struct fc_fetcher *f)
@@ -164,7 +156,6 @@ int fc_layout_open(struct fc_fetcher *f, const struct fc_digest *digest, bool ch
 int fc_fetch_store(struct fc_fetcher *f, const void *data, size_t size, struct fc_digest *ret_digest,
                    struct fc_error *err)
 {
-    fc_auto(fc_atomic_release) struct fc_atomic file = {.fd = -1};
     fc_auto(fc_free) char *path = NULL;
     struct fc_digest digest;
     int r = fc_layout_prepare(f, err);
@@ -176,11 +167,7 @@ int fc_fetch_store(struct fc_fetcher *f, const void *data, size_t size, struct f
     path = fc_fetch_blob_path(f, &digest);
     if (!path)
         return fc_fail(err, ENOMEM, "out of memory");
-    r = fc_atomic_begin(&file, path, err);
-    if (r < 0)
-        return r;
-    r = fc_write_full(file.fd, data, size);
-    r = r < 0 ? fc_fail_errno(err, -r, "cannot write %s", path) : fc_atomic_commit(&file, true, err);
+    r = fc_atomic_write(path, data, size, true, err);
     if (r == 0)
         *ret_digest = digest;
     return r;
@@ -209,7 +196,6 @@ void fc_note_read(const struct fc_fetcher *f, const char *folder, const char *ke
 int fc_note_write(const struct fc_fetcher *f, const char *folder, const char *key, const struct fc_note *note)
 {
     fc_auto(fc_free) char *path = fc_layout_path(f, folder, key);
-    fc_auto(fc_atomic_release) struct fc_atomic file = {.fd = -1};
     char digest[FC_DIGEST_TEXT];
     struct fc_buf text = {0};
     int r = path ? 0 : -ENOMEM;
@@ -223,11 +209,9 @@ int fc_note_write(const struct fc_fetcher *f, const char *folder, const char *ke
     if (r == 0 && note->url)
         r = fc_buf_addf(&text, "url: %s\n", note->url);
     if (r == 0)
-        r = fc_atomic_begin(&file, path, NULL);
-    if (r == 0)
-        r = fc_write_full(file.fd, text.data ? text.data : "", text.len);
+        r = fc_atomic_write(path, text.data ? text.data : "", text.len, false, NULL);
     fc_buf_release(&text);
-    return r < 0 ? r : fc_atomic_commit(&file, false, NULL);
+    return r;
 }
 
 void fc_note_release(struct fc_note *n)

@@ -277,7 +277,6 @@ static void thin_out(const char *dir)
 static int put(const char *path, const struct fc_buf *b)
 {
     fc_auto(fc_free) char *dir = strdup(path);
-    __attribute__((cleanup(fc_atomic_release_auto))) struct fc_atomic a = {.fd = -1};
     int r;
 
     if (!dir)
@@ -285,11 +284,7 @@ static int put(const char *path, const struct fc_buf *b)
     *strrchr(dir, '/') = '\0';
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
         return -errno;
-    r = fc_atomic_begin(&a, path, NULL);
-    if (r == 0)
-        r = fc_pwrite_full(a.fd, b->data, b->len, 0);
-    if (r == 0)
-        r = fc_atomic_commit(&a, false, NULL);
+    r = fc_atomic_write(path, b->data, b->len, false, NULL);
     if (r == 0)
         thin_out(dir);
     return r;

@@ -167,19 +167,13 @@ char *fc_cache_layer_path(const struct fc_cache *cache, const struct fc_digest *
 int fc_cache_remember(struct fc_cache *cache, const struct fc_digest *blob, const struct fc_digest *diffid)
 {
     fc_auto(fc_free) char *path = hex_path(cache->sources, blob);
-    fc_auto(fc_atomic_release) struct fc_atomic file = {.fd = -1};
     char text[FC_DIGEST_TEXT];
-    int r;
 
     if (!path)
         return -ENOMEM;
-    r = fc_atomic_begin(&file, path, NULL);
-    if (r < 0)
-        return r;
     fc_digest_format(diffid, text);
-    r = fc_write_full(file.fd, text, strlen(text));
     /* Not synced: what a power failure tears does not parse, and the tar is then imported once more. */
-    return r < 0 ? r : fc_atomic_commit(&file, false, NULL);
+    return fc_atomic_write(path, text, strlen(text), false, NULL);
 }
 
 int fc_cache_recall(struct fc_cache *cache, const struct fc_digest *blob, struct fc_digest *ret_diffid)

@@ -195,15 +195,7 @@ int fc_lock_format(const struct fc_lock *l, struct fc_buf *ret, struct fc_error 
 int fc_lock_write(const struct fc_lock *l, const char *path, struct fc_error *err)
 {
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    struct fc_atomic file __attribute__((cleanup(fc_atomic_release_auto))) = {.fd = -1};
     int r = fc_lock_format(l, &text, err);
 
-    if (r == 0)
-        r = fc_atomic_begin(&file, path, err);
-    if (r == 0) {
-        r = fc_write_full(file.fd, text.data, text.len);
-        if (r < 0)
-            fc_fail_errno(err, -r, "%s", path);
-    }
-    return r < 0 ? r : fc_atomic_commit(&file, true, err);
+    return r < 0 ? r : fc_atomic_write(path, text.data, text.len, true, err);
 }

@@ -31,7 +31,7 @@ static int archive_root(struct fc_oci_source *s, struct fc_buf *ret, const char 
 static int blob_digest(const struct archive_source *a, const struct fc_oci_descriptor *d, struct fc_digest *ret,
                        struct fc_error *err)
 {
-    char name[16 + FC_OCI_DIGEST_TEXT];
+    char name[16 + FC_SUM_TEXT];
     const struct fc_archive_member *m;
     struct fc_digest wanted;
 
@@ -74,18 +74,13 @@ static int archive_document(struct fc_oci_source *s, const struct fc_oci_descrip
                             struct fc_error *err)
 {
     struct fc_oci_blob blob;
-    ssize_t n;
     int r = archive_open(s, d, &blob, err);
 
     if (r < 0)
         return r;
-    n = fc_buf_reserve(ret, d->size) < 0 ? -ENOMEM : fc_read_full(blob.fd, ret->data, d->size);
+    r = fc_oci_blob_read(blob.fd, s->label, d, ret, err);
     close(blob.fd);
-    if (n < 0)
-        return fc_fail_errno(err, (int)-n, "%s: %s", s->label, d->digest);
-    ret->len = (size_t)n;
-    ret->data[n] = '\0';
-    return 0;
+    return r;
 }
 
 static void archive_free(struct fc_oci_source *s)

@@ -66,3 +66,15 @@ void fc_oci_blob_release(struct fc_oci_blob_writer *w)
     fc_hasher_free(w->sha256);
     w->sha256 = NULL;
 }
+
+int fc_oci_blob_read(int fd, const char *label, const struct fc_oci_descriptor *d, struct fc_buf *ret,
+                     struct fc_error *err)
+{
+    ssize_t n = fc_buf_reserve(ret, d->size) < 0 ? -ENOMEM : fc_read_full(fd, ret->data, d->size);
+
+    if (n < 0)
+        return fc_fail_errno(err, (int)-n, "%s: %s", label, d->digest);
+    ret->len = (size_t)n;
+    ret->data[n] = '\0';
+    return 0;
+}

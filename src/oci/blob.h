@@ -28,6 +28,13 @@ int fc_oci_blob_commit(struct fc_oci_blob_writer *w, const struct fc_digest *dig
 void fc_oci_blob_release(struct fc_oci_blob_writer *w);
 static inline void fc_oci_blob_release_auto(struct fc_oci_blob_writer *w) { fc_oci_blob_release(w); }
 
+/**
+ * Put the document @d, which @fd holds, into @ret (empty before); @label names its source. The caller checks what was read.
+ * Returns 0 or -errno with words.
+ */
+int fc_oci_blob_read(int fd, const char *label, const struct fc_oci_descriptor *d, struct fc_buf *ret,
+                     struct fc_error *err);
+
 /** "DIR/blobs/sha256/HEX". Caller frees; NULL when out of memory. */
 char *fc_oci_blob_path(const char *dir, const struct fc_digest *digest);
 

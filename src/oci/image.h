@@ -52,9 +52,8 @@ struct fc_oci_choice {
 
 /** One image: its manifest, its configuration, both as they came and checked. */
 struct fc_oci_image {
-    struct fc_oci_descriptor manifest; /**< of the manifest; strings belong to the image */
-    char *index;                       /**< digest of the index that listed it, NULL if none did */
-    char *digest;                      /**< of the manifest */
+    char *index;  /**< digest of the index that listed it, NULL if none did */
+    char *digest; /**< of the manifest */
     struct fc_oci_document document;
     struct fc_oci_config config;
     struct fc_buf manifest_bytes, config_bytes;

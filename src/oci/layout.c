@@ -10,6 +10,8 @@
 #include <jansson.h>
 
 #include "base/io.h"
+#include "base/sum.h"
+#include "oci/blob.h"
 #include "oci/image.h"
 
 struct layout {
@@ -30,7 +32,7 @@ static int layout_root(struct fc_oci_source *s, struct fc_buf *ret, const char *
 /* Open the file of @d's digest, which has been checked to be letters and digits. Only a regular file of the right length. */
 static int open_blob(struct layout *l, const struct fc_oci_descriptor *d, struct fc_error *err)
 {
-    char path[7 + FC_OCI_DIGEST_TEXT];
+    char path[7 + FC_SUM_TEXT];
     fc_auto(fc_close) int fd = -1;
     struct stat st;
 
@@ -50,18 +52,8 @@ static int layout_document(struct fc_oci_source *s, const struct fc_oci_descript
                            struct fc_error *err)
 {
     fc_auto(fc_close) int fd = open_blob((struct layout *)s, d, err);
-    ssize_t n;
 
-    if (fd < 0)
-        return fd;
-    if (fc_buf_reserve(ret, d->size) < 0)
-        return fc_fail_errno(err, ENOMEM, "%s", s->label);
-    n = fc_read_full(fd, ret->data, d->size);
-    if (n < 0)
-        return fc_fail_errno(err, (int)-n, "%s: %s", s->label, d->digest);
-    ret->len = (size_t)n;
-    ret->data[n] = '\0';
-    return 0;
+    return fd < 0 ? fd : fc_oci_blob_read(fd, s->label, d, ret, err);
 }
 
 static int layout_open(struct fc_oci_source *s, const struct fc_oci_descriptor *d, struct fc_oci_blob *ret,

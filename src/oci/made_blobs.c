@@ -66,7 +66,6 @@ bool fc_oci_blob_recall(const char *dir, const struct fc_digest *diffid, const c
 void fc_oci_blob_remember(const char *dir, const struct fc_digest *diffid, const struct fc_oci_layer *l)
 {
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    struct fc_atomic file __attribute__((cleanup(fc_atomic_release_auto))) = {.fd = -1};
     fc_auto(fc_free) char *path = note_path(dir, diffid), *folder = NULL;
     char digest[FC_DIGEST_TEXT], own[FC_DIGEST_TEXT];
     struct fc_oci_layer known;
@@ -77,9 +76,6 @@ void fc_oci_blob_remember(const char *dir, const struct fc_digest *diffid, const
         return;
     (void)fc_read_file(AT_FDCWD, path, 2048, &text);
     if (fc_buf_addf(&text, "%s %llu %s %s\n", fc_digest_format(&l->blob, digest), (unsigned long long)l->size,
-                    l->media_type, fc_digest_format(&l->diffid, own)) < 0 ||
-        fc_atomic_begin(&file, path, NULL) < 0)
-        return;
-    if (fc_write_full(file.fd, text.data, text.len) == 0)
-        (void)fc_atomic_commit(&file, false, NULL);
+                    l->media_type, fc_digest_format(&l->diffid, own)) == 0)
+        (void)fc_atomic_write(path, text.data, text.len, false, NULL);
 }

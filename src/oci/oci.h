@@ -120,8 +120,6 @@ int fc_oci_config_parse(const void *data, size_t size, const char *label, struct
 void fc_oci_config_release(struct fc_oci_config *c);
 static inline void fc_oci_config_release_auto(struct fc_oci_config *c) { fc_oci_config_release(c); }
 
-/** Room for "sha512:", 128 digits and a NUL. */
-#define FC_OCI_DIGEST_TEXT 136
 /** Whether @text is a digest that we can check: sha256 or sha512 with all of its lower-case digits. */
 bool fc_oci_digest_valid(const char *text);
 /** Whether @media_type is a layer of any form that we read. Else *ret_why says in words what it is. */

@@ -271,12 +271,7 @@ static int complete(struct fc_oci_source *source, const char *type, struct fc_oc
         r = read_config(source, image, err);
     if (r == 0)
         r = check_layers(source->label, image, err);
-    if (r < 0)
-        return r;
-    image->manifest.digest = image->digest;
-    image->manifest.media_type = image->document.media_type;
-    image->manifest.size = image->manifest_bytes.len;
-    return 0;
+    return r;
 }
 
 /* The outermost document names many: find one, and read it. */

@@ -42,17 +42,9 @@ static const char *ref_of(const json_t *entry)
 
 static int save(const char *path, const json_t *json, struct fc_error *err)
 {
-    struct fc_atomic file __attribute__((cleanup(fc_atomic_release_auto))) = {.fd = -1};
-    char *text = json_dumps(json, JSON_COMPACT);
-    int r = text ? fc_atomic_begin(&file, path, err) : fc_fail_errno(err, ENOMEM, "%s", path);
+    fc_auto(fc_free) char *text = json_dumps(json, JSON_COMPACT);
 
-    if (r == 0) {
-        r = fc_write_full(file.fd, text, strlen(text));
-        if (r < 0)
-            fc_fail_errno(err, -r, "%s", path);
-    }
-    free(text);
-    return r < 0 ? r : fc_atomic_commit(&file, false, err);
+    return text ? fc_atomic_write(path, text, strlen(text), false, err) : fc_fail_errno(err, ENOMEM, "%s", path);
 }
 
 /* Put the entry for @ref in, the old one out. */

@@ -17,17 +17,11 @@
 /* Put a file of these bytes at @path unless there is one. */
 static int put_file(const char *path, const void *data, size_t size, struct fc_error *err)
 {
-    struct fc_atomic file __attribute__((cleanup(fc_atomic_release_auto))) = {.fd = -1};
     struct stat st;
-    int r;
 
     if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size)
         return 0;
-    r = fc_atomic_begin(&file, path, err);
-    if (r < 0)
-        return r;
-    r = fc_write_full(file.fd, data, size);
-    return r < 0 ? fc_fail_errno(err, -r, "%s", path) : fc_atomic_commit(&file, true, err);
+    return fc_atomic_write(path, data, size, true, err);
 }
 
 static int put_document(const char *dir, const struct fc_buf *bytes, const struct fc_digest *digest,

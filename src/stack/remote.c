@@ -9,25 +9,6 @@
 #include "fetch/fetch.h"
 #include "stack/stack.h"
 
-/* The finished blob, as any other tar. */
-static int import_blob(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer,
-                       struct fc_error *err)
-{
-    fc_auto(fc_close) int fd = fc_fetch_open(t, err);
-
-    return fd < 0 ? fd : fc_import_tar(im, fd, ret_layer, err);
-}
-
-/* Whether the layer of the bytes @digest is there. Returns 1 and sets *ret_layer, 0, or -errno with words. */
-static int recall(const struct fc_import *im, const struct fc_digest *digest, struct fc_layer **ret_layer,
-                  struct fc_error *err)
-{
-    struct fc_digest key;
-    int r = fc_import_key(im->options, digest, &key);
-
-    return r < 0 ? fc_fail(err, -r, "cannot digest %s", im->label) : fc_import_recall(im, &key, ret_layer);
-}
-
 /*
  * The import failed. It is the download that tells why if that fails, too; and what was read of a part that turned out to
  * be another file's is read again.
@@ -49,7 +30,7 @@ static int explain_or_repeat(const struct fc_import *im, struct fc_fetch *t, con
         return w;
     }
     fc_fetch_info(t, &info);
-    return info.restarted ? import_blob(im, t, ret_layer, err) : r;
+    return info.restarted ? fc_import_fetched(im, t, ret_layer, err) : r;
 }
 
 static int import_download(const struct fc_import *im, struct fc_fetch *t, const struct fc_fetch_want *want,
@@ -65,10 +46,8 @@ static int import_download(const struct fc_import *im, struct fc_fetch *t, const
         return r < 0 ? explain_or_repeat(im, t, want, r, ret_layer, err) : r;
     }
     fc_fetch_info(t, &info);
-    r = recall(im, &info.digest, ret_layer, err);
-    if (r > 0)
-        fc_import_note(im, &info.digest, info.size);
-    return r == 0 ? import_blob(im, t, ret_layer, err) : r < 0 ? r : 0;
+    r = fc_import_recall_blob(im, &info.digest, info.size, ret_layer, err);
+    return r == 0 ? fc_import_fetched(im, t, ret_layer, err) : r < 0 ? r : 0;
 }
 
 static int import_want(const struct fc_import *im, struct fc_fetcher *f, const struct fc_fetch_want *want,
@@ -80,10 +59,8 @@ static int import_want(const struct fc_import *im, struct fc_fetcher *f, const s
 
     if (want->sum.kind == FC_SUM_SHA256) {
         memcpy(digest.bytes, want->sum.bytes, sizeof(digest.bytes));
-        r = recall(im, &digest, ret_layer, err);
+        r = fc_import_recall_blob(im, &digest, want->size, ret_layer, err);
     }
-    if (r > 0)
-        fc_import_note(im, &digest, want->size);
     if (r != 0)
         return r < 0 ? r : 0;
     r = fc_fetch_start(f, want, &t, err);

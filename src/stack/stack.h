@@ -86,6 +86,15 @@ void fc_import_note(const struct fc_import *im, const struct fc_digest *blob, ui
 
 /** Import the tar that @fd reads. Returns 0 and sets *ret_layer, or a negative errno with words. */
 int fc_import_tar(const struct fc_import *im, int fd, struct fc_layer **ret_layer, struct fc_error *err);
+/** The same of a finished download @t, borrowed; waits for its end. */
+int fc_import_fetched(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer,
+                      struct fc_error *err);
+/**
+ * Open the layer that is remembered for the compressed bytes @blob, @size of them, and note these. Returns 1 and sets
+ * *ret_layer, 0 when they must be imported, or -errno with words.
+ */
+int fc_import_recall_blob(const struct fc_import *im, const struct fc_digest *blob, uint64_t size,
+                          struct fc_layer **ret_layer, struct fc_error *err);
 /** Import the tar that @t downloads, while it arrives. @t is borrowed. Returns 0 and sets *ret_layer, or -errno with words. */
 int fc_import_fetch(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer, struct fc_error *err);
 /** Import what the URL or name @l stands for. Returns 0 and sets *ret_layer, or a negative errno with words. */

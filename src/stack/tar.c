@@ -34,8 +34,8 @@ static int differs(const struct fc_import *im, const char *what, const struct fc
 }
 
 /* What was imported before must be what is wanted now just as well: a known file may lie under another's name. */
-static int recall_blob(const struct fc_import *im, const struct fc_digest *blob, struct fc_layer **ret_layer,
-                       struct fc_error *err)
+int fc_import_recall_blob(const struct fc_import *im, const struct fc_digest *blob, uint64_t size,
+                          struct fc_layer **ret_layer, struct fc_error *err)
 {
     fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
     struct fc_digest key;
@@ -52,6 +52,7 @@ static int recall_blob(const struct fc_import *im, const struct fc_digest *blob,
         r = differs(im, "its diffID", fc_layer_diffid(layer), im->check.diffid, err);
     if (r < 0)
         return r;
+    fc_import_note(im, blob, size);
     *ret_layer = fc_steal(&layer);
     return 1;
 }
@@ -68,9 +69,7 @@ static int recognise(const struct fc_import *im, const struct fc_seen *seen, str
     int r;
 
     if (fc_seen_same(seen, &blob)) {
-        r = recall_blob(im, &blob, ret_layer, err);
-        if (r > 0)
-            fc_import_note(im, &blob, fc_seen_size(seen));
+        r = fc_import_recall_blob(im, &blob, fc_seen_size(seen), ret_layer, err);
         if (r != 0)
             return r;
     }
@@ -81,9 +80,8 @@ static int recognise(const struct fc_import *im, const struct fc_seen *seen, str
     progress_end(progress, r);
     if (r < 0)
         return r;
-    r = recall_blob(im, &blob, ret_layer, err);
+    r = fc_import_recall_blob(im, &blob, fc_seen_size(seen), ret_layer, err);
     if (r > 0) {
-        fc_import_note(im, &blob, fc_seen_size(seen));
         im->result->source_bytes = fc_seen_size(seen);
         fc_seen_remember(seen, &blob);
     }
@@ -225,9 +223,7 @@ static void fetch_source_cancel(struct fc_byte_source *base)
     fc_fetch_cancel_read(((struct fetch_source *)base)->fetch);
 }
 
-/* What was read is no longer what there is: take the whole, once it is here. */
-static int import_fetched(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer,
-                          struct fc_error *err)
+int fc_import_fetched(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer, struct fc_error *err)
 {
     fc_auto(fc_close) int fd = fc_fetch_open(t, err);
 
@@ -246,5 +242,6 @@ int fc_import_fetch(const struct fc_import *im, struct fc_fetch *t, struct fc_la
     progress_begin(im->options->progress, "importing", im->label, info.total);
     r = import_stream(im, &in, &result, ret_layer, err);
     progress_end(im->options->progress, r);
-    return r == -ESTALE ? import_fetched(im, t, ret_layer, err) : r;
+    /* What was read is no longer what there is: take the whole, once it is here. */
+    return r == -ESTALE ? fc_import_fetched(im, t, ret_layer, err) : r;
 }

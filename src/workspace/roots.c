@@ -26,16 +26,6 @@ static char *roots_dir(const struct fc_cache *cache)
     return asprintf(&path, "%s/workspaces", fc_cache_dir(cache)) < 0 ? NULL : path;
 }
 
-static int write_root(const char *path, const char *dir)
-{
-    fc_auto(fc_atomic_release) struct fc_atomic file = {.fd = -1};
-    int r = fc_atomic_begin(&file, path, NULL);
-
-    if (r == 0)
-        r = fc_write_full(file.fd, dir, strlen(dir));
-    return r < 0 ? r : fc_atomic_commit(&file, true, NULL);
-}
-
 void fc_roots_add(struct fc_cache *cache, const char *dir)
 {
     fc_auto(fc_free) char *folder = roots_dir(cache), *path = NULL;
@@ -50,7 +40,7 @@ void fc_roots_add(struct fc_cache *cache, const char *dir)
     if (r == 0 && access(path, F_OK) == 0)
         return;
     if (r == 0)
-        r = mkdir(folder, 0700) < 0 && errno != EEXIST ? -errno : write_root(path, dir);
+        r = mkdir(folder, 0700) < 0 && errno != EEXIST ? -errno : fc_atomic_write(path, dir, strlen(dir), true, NULL);
     /* Who may not write into the cache may not collect it; its owner may, and will not know of us. */
     if (r < 0 && r != -EROFS)
         fc_log(FC_LOG_WARN, "the cache %s does not get to know the workspace %s, so cache gc may remove its layers: %s",
