@@ -39,8 +39,20 @@ uses_export := base entry archive layer oci tree live
 foreign_export :=
 uses_workspace := base lock fetch entry archive layer stack tree edit live image fuse export
 foreign_workspace :=
-uses_cli := base lock fetch yaml catalogue entry archive layer oci stack tree edit live fuse image label ext4 export workspace
+uses_guest := base tree live
+foreign_guest := jansson
+uses_run := base
+foreign_run :=
+uses_kernel := base fetch yaml
+foreign_kernel := jansson
+uses_check := base live image ext4 kernel
+foreign_check := jansson
+uses_vm := base
+foreign_vm := jansson
+uses_compose := base lock fetch yaml catalogue entry archive layer oci stack tree edit live image ext4 export workspace guest
+foreign_compose := yaml jansson
+uses_cli := base lock fetch yaml catalogue entry archive layer oci stack tree edit live fuse image label ext4 export workspace guest run kernel check vm compose
 foreign_cli := jansson
 
 # Lowest first: the order in which the modules stand in src/README.md.
-MODULES := base lock fetch yaml catalogue entry archive layer oci stack tree edit live image fuse label ext4 export workspace cli
+MODULES := base lock fetch yaml catalogue entry archive layer oci stack tree edit live image fuse label ext4 export workspace guest run kernel check vm compose cli
