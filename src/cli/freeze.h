@@ -42,6 +42,14 @@ struct freeze_report {
     double seconds;
 };
 
+struct cli_view;
+/**
+ * Write the tree of @v (opened lazily will do) to @f->out, over the image that is there where it can. Returns 0 and fills *ret, or
+ * a failure with words.
+ */
+int freeze_write(struct cli *cli, struct freeze_request *f, struct cli_view *v, struct freeze_report *ret,
+                 struct fc_error *err);
+
 /** Say what was done: words on stderr, or JSON on stdout. Returns 0 or a failure with words. */
 int freeze_print(const struct cli *cli, const struct freeze_request *f, const struct freeze_report *r,
                  struct fc_error *err);
