@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -111,6 +113,42 @@ int fc_child_ask(const char *const argv[], const void *input, size_t size, struc
     if (r < 0)
         return fc_fail_errno(err, -r, "cannot run %s", argv[0]);
     return run(argv, &(struct streams){.input_fd = fd}, ret_output, err);
+}
+
+/* In the child: lead a session whose terminal is @terminal_fd, with the signals as a new program expects them. */
+static bool lead(int terminal_fd)
+{
+    sigset_t none;
+
+    for (int n = 1; n < NSIG; n++)
+        signal(n, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    return setsid() >= 0 && ioctl(terminal_fd, TIOCSCTTY, 0) == 0;
+}
+
+pid_t fc_child_start(const char *const argv[], int terminal_fd, struct fc_error *err)
+{
+    int status_pipe[2], code = 0;
+    pid_t pid;
+
+    if (pipe2(status_pipe, O_CLOEXEC) < 0)
+        return fc_fail_errno(err, errno, "cannot run %s", argv[0]);
+    pid = fork();
+    if (pid == 0) {
+        if (!lead(terminal_fd))
+            _exit(127);
+        become(argv, &(struct streams){.input_fd = terminal_fd, .errors_too = true}, terminal_fd, status_pipe[1]);
+    }
+    if (pid < 0)
+        code = errno;
+    close(status_pipe[1]);
+    if (pid > 0 && fc_read_full(status_pipe[0], &code, sizeof(code)) != (ssize_t)sizeof(code))
+        code = 0;
+    close(status_pipe[0]);
+    if (pid > 0 && code)
+        waitpid(pid, NULL, 0);
+    return code ? fc_fail_errno(err, code, "cannot run %s", argv[0]) : pid;
 }
 
 pid_t fc_child_background(int log_fd, int *ret_ready_fd, struct fc_error *err)

@@ -25,6 +25,13 @@ int fc_child_ask(const char *const argv[], const void *input, size_t size, struc
                  struct fc_error *err);
 
 /**
+ * Start @argv (searched in PATH) in a session of its own with the terminal @terminal_fd as its controlling terminal and standard
+ * streams, with no signal blocked or ignored, and do not wait. Returns its pid, which is its process group too, or -ENOENT when
+ * there is no such program, or -errno.
+ */
+pid_t fc_child_start(const char *const argv[], int terminal_fd, struct fc_error *err);
+
+/**
  * Go on in the background: fork, new session, standard streams to /dev/null (stderr to @log_fd if >= 0).
  *
  * In the parent returns the child's pid and sets *ret_ready_fd to a pipe from which fc_child_wait_ready() reads. In the

@@ -11,6 +11,7 @@
 struct freeze_request {
     const char *out; /**< "-": standard output; with @is_virtual the directory, NULL: the workspace's */
     bool is_virtual, foreground;
+    bool temporary;   /**< @out will not stay: the workspace does not remember it */
     bool has_options; /**< some that say what the image is to be like */
     const char *rw;   /**< with @is_virtual: FILE of a writable overlay, or NULL */
     const char **layers;

@@ -91,7 +91,7 @@ int freeze_write(struct cli *cli, struct freeze_request *f, struct cli_view *v, 
 {
     fc_auto(fc_free) char *records = NULL;
     double began = cli_progress_now();
-    int r = find_records(v, &records, err);
+    int r = f->temporary ? 0 : find_records(v, &records, err);
 
     *ret = (struct freeze_report){0};
     f->write.records = records;

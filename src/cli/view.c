@@ -216,9 +216,9 @@ static int open_layers(struct cli *cli, const char *const *locators, size_t n, s
     return fc_snapshot_of_tree(v->tree, &v->snapshot, err);
 }
 
-static int open_workspace(struct cli_view *v, struct fc_error *err)
+static int open_workspace(const char *dir, struct cli_view *v, struct fc_error *err)
 {
-    int r = fc_workspace_open(NULL, v->cache, FC_WORKSPACE_READ, &v->ws, err);
+    int r = fc_workspace_open(dir, v->cache, FC_WORKSPACE_READ, &v->ws, err);
 
     if (r < 0)
         return r;
@@ -239,13 +239,20 @@ static int open_stack(struct cli *cli, const char *const *locators, size_t n, st
     int r = fc_cache_open(NULL, &v.cache, err);
 
     if (r == 0)
-        r = n ? open_layers(cli, locators, n, &v, err) : open_workspace(&v, err);
+        r = n ? open_layers(cli, locators, n, &v, err) : open_workspace(NULL, &v, err);
     if (r < 0) {
         cli_view_release(&v);
         return r;
     }
     *ret = v;
     return 0;
+}
+
+int cli_view_open_workspace(const char *dir, struct cli_view *ret, struct fc_error *err)
+{
+    int r = fc_cache_open(NULL, &ret->cache, err);
+
+    return r == 0 ? open_workspace(dir, ret, err) : r;
 }
 
 int cli_view_open(struct cli *cli, const char *const *locators, size_t n, struct cli_view *ret, struct fc_error *err)

@@ -64,6 +64,11 @@ int cli_view_open_args(struct cli *cli, const struct cli_args *args, const char 
 /** The same, but the snapshot of a workspace is not there before cli_view_snapshot(). */
 int cli_view_open_lazy(struct cli *cli, const struct cli_args *args, const char *const *locators, size_t n,
                        bool content, struct cli_view *ret, struct fc_error *err);
+/**
+ * Open the workspace in @dir (NULL: found from the current directory), its snapshot not before cli_view_snapshot(). @ret is a closed
+ * view; release it also after a failure. Returns 0 or a failure with words.
+ */
+int cli_view_open_workspace(const char *dir, struct cli_view *ret, struct fc_error *err);
 /** Take the snapshot that is missing, if one is. Returns 0 or a failure with words. */
 int cli_view_snapshot(struct cli_view *v, struct fc_error *err);
 /** Close it. */
