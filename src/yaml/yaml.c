@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Read a YAML document through libyaml's loader; aliases refer and are not expanded, so a short text stays a small tree. */
-#include "yaml/yaml.h"
-
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
-#include <yaml.h>
-
-struct fc_yaml {
-    yaml_document_t document;
-    bool loaded;
-};
+#include "yaml/internal.h"
 
 /* Levels are bounded while events pass: the loader itself recurses as deep as it is told to. */
 static int check_depth(const char *data, size_t size, const char *label, struct fc_error *err)
@@ -94,6 +86,37 @@ const char *fc_yaml_text(struct fc_yaml *y, int node)
     return (const char *)n->data.scalar.value;
 }
 
+const char *fc_yaml_bytes(struct fc_yaml *y, int node, size_t *ret_size)
+{
+    const yaml_node_t *n = node_of(y, node);
+
+    if (!n || n->type != YAML_SCALAR_NODE)
+        return NULL;
+    *ret_size = n->data.scalar.length;
+    return (const char *)n->data.scalar.value;
+}
+
+bool fc_yaml_is_plain(struct fc_yaml *y, int node)
+{
+    const yaml_node_t *n = node_of(y, node);
+
+    return n && n->type == YAML_SCALAR_NODE && n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
+bool fc_yaml_is_reset(struct fc_yaml *y, int node)
+{
+    const yaml_node_t *n = node_of(y, node);
+
+    return n && n->tag && strcmp((const char *)n->tag, FC_YAML_RESET) == 0;
+}
+
+unsigned fc_yaml_column(struct fc_yaml *y, int node)
+{
+    const yaml_node_t *n = node_of(y, node);
+
+    return n ? (unsigned)n->start_mark.column + 1 : 0;
+}
+
 unsigned fc_yaml_line(struct fc_yaml *y, int node)
 {
     const yaml_node_t *n = node_of(y, node);
@@ -123,6 +146,13 @@ int fc_yaml_item(struct fc_yaml *y, int node, size_t i, const char **ret_key)
     if (ret_key)
         *ret_key = fc_yaml_text(y, n->data.mapping.pairs.start[i].key);
     return n->data.mapping.pairs.start[i].value;
+}
+
+int fc_yaml_key(struct fc_yaml *y, int node, size_t i)
+{
+    const yaml_node_t *n = node_of(y, node);
+
+    return n && n->type == YAML_MAPPING_NODE && i < fc_yaml_count(y, node) ? n->data.mapping.pairs.start[i].key : 0;
 }
 
 int fc_yaml_get(struct fc_yaml *y, int node, const char *key)
