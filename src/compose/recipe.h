@@ -27,7 +27,9 @@ struct fc_recipe_place {
 struct fc_recipe_layer {
     struct fc_recipe_place place;
     char *locator; /**< as the command line takes it: made of oci:, url:, archive:, layout:, tar:, dir:, name: … */
-    char *sha256, *sha512; /**< expected digest of the file, hexadecimal; NULL: none */
+    char *sha256, *sha512; /**< expected digest of the file, lower-case hexadecimal; NULL: none */
+    char *keyring;         /**< OpenPGP certificates (a file, absolute) that must have signed the file; NULL: none */
+    char *signature;       /**< URL of the detached signature; set when keyring is */
     char *to;              /**< put below this path of the tree; NULL: at its root */
     bool force_owner;      /**< every entry belongs to uid:gid */
     uint32_t uid, gid;
@@ -40,7 +42,10 @@ enum fc_recipe_verb {
     FC_STEP_COPY,
     FC_STEP_WRITE,
     FC_STEP_MKDIR,
+    FC_STEP_MV,
+    FC_STEP_LN,
     FC_STEP_SYMLINK,
+    FC_STEP_MKNOD,
     FC_STEP_CHMOD,
     FC_STEP_CHOWN,
     FC_STEP_XATTR,
@@ -67,7 +72,8 @@ struct fc_recipe_xattr {
 struct fc_recipe_step {
     struct fc_recipe_place place;
     enum fc_recipe_verb verb;
-    char *text; /**< run: the script; write: the content (may hold any byte, `size` long); symlink: the target */
+    /** run: the script; write: the content (may hold any byte, `size` long; NULL: it is that of from); ln, symlink: the target */
+    char *text;
     size_t size;
     struct fc_recipe_list argv;  /**< run: instead of a script, a command and its arguments */
     struct fc_recipe_list env;   /**< run: "K=V" */
@@ -76,12 +82,17 @@ struct fc_recipe_step {
     struct fc_recipe_list cache; /**< run: directories of the guest that are kept between builds, not in the tree */
     struct fc_recipe_secret *secrets; /**< run */
     size_t n_secrets;
-    struct fc_recipe_list from; /**< copy: absolute paths on the host (globs are expanded by who builds) */
-    struct fc_recipe_list exclude;
-    struct fc_recipe_list path; /**< copy: one, the destination; the others: paths in the tree, rm takes globs */
-    char *mode;  /**< copy, write, mkdir, chmod: octal or symbolic, as fc_verb's mode_text; NULL: not given */
-    char *owner; /**< copy, write, mkdir, chown: "USER[:GROUP]", names or numbers, or ":GROUP"; NULL: not given */
-    bool parents, recursive, append, force, no_follow;
+    struct fc_recipe_list from; /**< copy: absolute paths on the host (globs are expanded by who builds); write: one */
+    struct fc_recipe_list exclude; /**< copy: globs of what is left out */
+    /** copy, ln, symlink, write, mknod: one, where it goes; mv: what is moved; the others: paths in the tree, rm takes globs */
+    struct fc_recipe_list path;
+    char *to;   /**< mv: where to */
+    char *mode; /**< copy, write, mkdir, mknod, chmod: octal or symbolic, as fc_verb's mode_text; NULL: not given */
+    char
+        *owner; /**< copy, write, mkdir, mknod, chown: "USER[:GROUP]", names or numbers, or ":GROUP"; NULL: not given */
+    char type;  /**< mknod: b, c, p, s or f, as the command has them */
+    uint32_t major, minor; /**< mknod */
+    bool parents, recursive, append, force, no_follow, keep_owner, no_clobber;
     struct fc_recipe_xattr *xattrs;
     size_t n_xattrs;
     struct fc_guest_options *guest; /**< guest: see guest/guest.h */
@@ -90,16 +101,19 @@ struct fc_recipe_step {
 /** image: what `freeze` gets. Texts are values of freeze's options of these names; NULL: not given. */
 struct fc_recipe_image {
     struct fc_recipe_place place; /**< file NULL: the recipe has no such section */
-    char *output, *size, *free, *label, *uuid, *profile, *journal, *inodes, *align, *verity;
-    struct fc_recipe_list features;
+    char *output;                 /**< absolute, as that of verity when it is a file */
+    char *size, *free, *label, *uuid, *profile, *journal, *inodes, *inode_size, *reserved, *align, *verity;
+    struct fc_recipe_list features; /**< "NAME" or "^NAME", on top of the profile */
     bool read_only, compact, inline_data;
 };
 
 /** kernel: what `kernel build` gets. */
 struct fc_recipe_kernel {
     struct fc_recipe_place place;
-    char *base, *source, *config, *output;
-    struct fc_recipe_list fragments, set; /**< set: "CONFIG_X=y" */
+    char *base, *config, *output;
+    char *source;                    /**< as the command takes it: a path (absolute), a URL, "git:URL[#REF]" */
+    struct fc_recipe_list fragments; /**< names, and paths (absolute) */
+    struct fc_recipe_list set;       /**< "CONFIG_X=y" */
 };
 
 /** vm: what `vm` gets. */
@@ -117,6 +131,7 @@ struct fc_recipe {
     struct fc_recipe_list archs;    /**< all that the file allows; n 0: any */
     struct fc_recipe_list args;     /**< "K=V" after --set, sorted */
     struct fc_recipe_list included; /**< absolute paths of the files that were read besides */
+    struct fc_recipe_list shown;    /**< the names of all its files for messages, its own first */
     struct fc_recipe_layer *layers;
     size_t n_layers;
     struct fc_recipe_step *steps; /**< the section `guest` is the last of them */
@@ -131,11 +146,15 @@ struct fc_recipe_options {
     const char *arch;       /**< NULL: the file's first, else the host's */
     const char *profile;    /**< for `when`; NULL: none */
     const char *const *set; /**< "K=V", each a name that `args` declares; NULL-terminated; may be NULL */
+    /** Hears every problem of the file (the first 20), in the words of the error; may be NULL. */
+    void (*problem)(void *arg, const char *words);
+    void *arg;
 };
 
 /**
  * Read @file ("-": standard input, relative to the current directory). Returns 0 and sets *ret_recipe; -ENOENT; -EBADMSG with
- * words that begin with FILE:LINE:COLUMN; -EINVAL for @options. @options may be NULL.
+ * words that begin with FILE:LINE:COLUMN (of the first problem, and how many more there are); -EINVAL for @options. @options may be
+ * NULL.
  */
 int fc_recipe_read(const char *file, const struct fc_recipe_options *options, struct fc_recipe **ret_recipe,
                    struct fc_error *err);
