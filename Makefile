@@ -13,7 +13,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $(1) $(2))
 
 include src/deps.mk
 
-PKGS := fuse3 ext2fs libarchive zlib sqlite3 jansson libcrypto libselinux libxxhash yaml-0.1
+PKGS := fuse3 ext2fs libarchive zlib sqlite3 jansson libcrypto libselinux libxxhash yaml-0.1 libcap
 # Of libcurl the headers alone: src/fetch loads it when it is needed.
 # Nice to have: isa-l inflates gzip in half the time of zlib. ISAL= leaves it out.
 ifeq ($(origin ISAL),undefined)

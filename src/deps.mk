@@ -50,7 +50,7 @@ foreign_check := jansson
 uses_vm := base
 foreign_vm := jansson
 uses_compose := base lock fetch yaml catalogue entry archive layer oci stack tree edit live image ext4 export workspace guest
-foreign_compose := yaml jansson
+foreign_compose := jansson cap
 uses_cli := base lock fetch yaml catalogue entry archive layer oci stack tree edit live fuse image label ext4 export workspace guest run kernel check vm compose
 foreign_cli := jansson
 

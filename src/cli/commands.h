@@ -39,6 +39,7 @@ extern const struct cli_command cmd_cat;
 extern const struct cli_command cmd_vm;
 extern const struct cli_command cmd_boot;
 extern const struct cli_command cmd_doctor;
+extern const struct cli_command cmd_schema;
 extern const struct cli_command cmd_help;
 extern const struct cli_command cmd_version;
 extern const struct cli_command cmd_completion;
