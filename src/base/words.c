@@ -42,7 +42,7 @@ const char *fc_closest(const char *word, const char *const *words, size_t n)
         if (strlen(word) > 2 && strncmp(word, words[i], strlen(word)) == 0)
             return words[i];
         d = distance(word, words[i]);
-        if (d < best && d < strlen(words[i])) {
+        if (d < best && 2 * d <= strlen(words[i])) {
             best = d;
             found = words[i];
         }

@@ -9,8 +9,8 @@
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
 
-/* The longest text that filling in may make. */
-enum { TEXT_MAX = 16 << 20 };
+/* How much filling in may make of one text, and of all of them. */
+enum { TEXT_MAX = 16 << 20, TEXTS_MAX = 64 << 20 };
 
 static bool is_name(const char *text, size_t len)
 {
@@ -67,8 +67,8 @@ static int set_one(struct reader *r, const char *text, struct fc_error *err)
         return fc_fail_errno(err, ENOMEM, "--set");
     if (!arg) {
         close = closest(r, name);
-        return fc_fail(err, EINVAL, "--set %s: the args of %s declare no such name%s%s", shown,
-                       r->recipe->shown.items[0], close ? "; did you mean " : "", close ? close : "");
+        return fc_fail(err, EINVAL, "--set %s: the args of %s declare no such name%s%s%s", shown,
+                       r->recipe->shown.items[0], close ? ": did you mean " : "", close ? close : "", close ? "?" : "");
     }
     arg->text = equals + 1;
     return 0;
@@ -120,7 +120,7 @@ static bool fill_in(struct reader *r, const struct node *n, const char *body, si
     if (!name)
         return false;
     if (!is_name(body, name_len) || (name_len < len && !fallback)) {
-        reader_problem(r, n, "${%.*s}: expected ${NAME} or ${NAME:-default}; for a dollar sign itself write $$",
+        reader_problem(r, n, "${%.*s}: expected ${NAME} or ${NAME:-default}; a dollar sign itself is written $$",
                        (int)(len < 40 ? len : 40), body);
         return false;
     }
@@ -128,8 +128,8 @@ static bool fill_in(struct reader *r, const struct node *n, const char *body, si
     if (!arg) {
         close = closest(r, name);
         reader_problem(r, n,
-                       "${%s}: args declares no %s%s%s; for a dollar sign itself (a variable of a shell) write $$",
-                       name, name, close ? "; did you mean " : "", close ? close : "");
+                       "${%s}: args declares no %s%s%s%s; a dollar sign itself (of a shell's variable) is written $$",
+                       name, name, close ? " (did you mean " : "", close ? close : "", close ? "?)" : "");
         return false;
     }
     if ((!arg->text || !*arg->text) && fallback) {
@@ -160,7 +160,7 @@ static size_t expand_dollar(struct reader *r, const struct node *n, const char *
     }
     end = memchr(at, '}', left);
     if (!end) {
-        reader_problem(r, n, "${ without a }; for a dollar sign itself write $$");
+        reader_problem(r, n, "${ without a }; a dollar sign itself is written $$");
         return 0;
     }
     return fill_in(r, n, at + 2, (size_t)(end - at - 2), out) ? (size_t)(end - at + 1) : 0;
@@ -186,11 +186,13 @@ const char *args_expand(struct reader *r, const struct node *n, size_t *ret_size
         if (!len)
             return NULL;
         at += len;
-        if (out.len > TEXT_MAX) {
-            reader_problem(r, n, "longer than 16 MiB when its variables are filled in");
+        if (out.len > TEXT_MAX || r->expanded + out.len > TEXTS_MAX) {
+            reader_problem(r, n, "longer than %s when variables are filled in",
+                           out.len > TEXT_MAX ? "16 MiB" : "64 MiB with the texts above");
             return NULL;
         }
     }
+    r->expanded += out.len;
     *ret_size = out.len;
     return r->oom ? NULL : reader_copy(r, out.data ? out.data : "", out.len);
 }

@@ -4,6 +4,9 @@
 
 #include "compose/reader.h"
 
+/* Of one map: they are looked up one after the other. */
+enum { KEYS_MAX = 2000 };
+
 static void *alloc(struct reader *r, size_t size)
 {
     void *p = fc_arena_alloc(&r->arena, size);
@@ -21,13 +24,18 @@ bool node_is_null(const struct node *n)
            (!*n->text || strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0);
 }
 
+bool node_is_cleared(const struct node *n)
+{
+    return n->reset && (node_is_null(n) || (n->kind != FC_YAML_TEXT && !n->n));
+}
+
 struct node *node_get(const struct node *n, const char *key)
 {
     if (!n || n->kind != FC_YAML_MAP)
         return NULL;
     for (size_t i = 0; i < n->n; i++) {
         if (strcmp(n->keys[i]->text, key) == 0)
-            return n->items[i];
+            return node_is_cleared(n->items[i]) ? NULL : n->items[i];
     }
     return NULL;
 }
@@ -46,6 +54,8 @@ static struct node *convert(struct reader *r, struct fc_yaml *y, int from, const
                        .column = fc_yaml_column(y, from),
                        .source = source,
                        .n = fc_yaml_count(y, from)};
+    if (n->kind == FC_YAML_MAP && n->n > KEYS_MAX)
+        reader_problem(r, n, "more than %d keys", KEYS_MAX);
     text = fc_yaml_bytes(y, from, &n->size);
     n->text = text ? reader_copy(r, text, n->size) : NULL;
     n->items = alloc(r, (n->n + 1) * sizeof(*n->items));

@@ -39,6 +39,7 @@ struct reader {
     const struct fc_recipe_options *options;
     struct arg *args; /**< in the arena */
     size_t n_args;
+    size_t expanded; /**< bytes of texts with variables so far */
     unsigned n_problems;
     struct fc_error first; /**< the first of them */
     bool oom;
@@ -62,11 +63,13 @@ struct fc_recipe_place reader_place(const struct node *n);
 
 /** Whether @n is written as nothing: "key:", ~ or null. */
 bool node_is_null(const struct node *n);
-/** The value of @key in the map @n, or NULL. */
+/** Whether @n is there only to clear what an include brought (!reset, and nothing or an empty list or map). */
+bool node_is_cleared(const struct node *n);
+/** The value of @key in the map @n, or NULL, also when it is cleared. */
 struct node *node_get(const struct node *n, const char *key);
 /** The document @y as nodes of @source, aliases written out. NULL: it is empty, or memory is short. */
 struct node *node_of_yaml(struct reader *r, struct fc_yaml *y, const struct source *source);
-/** @over on top of @under, either of which may be NULL: maps merge, lists append, !reset clears, else @over wins. Both are used up. */
+/** @over on top of @under, either of which may be NULL: maps merge, lists append, !reset replaces, else @over wins. Both are used up. */
 struct node *node_merge(struct reader *r, struct node *under, struct node *over);
 
 /* load.c */

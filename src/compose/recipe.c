@@ -127,7 +127,7 @@ static int choose_arch(struct reader *r, const struct node *root, struct fc_erro
     if (r->options->arch && !wanted)
         return fc_fail(err, EINVAL, "%s: no architecture has this name",
                        fc_name_show(shown, sizeof(shown), r->options->arch, strlen(r->options->arch)));
-    if (n && !n->reset)
+    if (n)
         kind_list.read(r, n, &as_list, recipe);
     if (wanted && recipe->archs.n && !has(&recipe->archs, wanted))
         return fc_fail(err, EINVAL, "%s:%u:%u: this recipe is not for %s", n->source->shown, n->line, n->column,
@@ -155,14 +155,13 @@ static int read_all(struct reader *r, const char *file, struct fc_error *err)
     struct node *root = NULL;
     int code = recipe_load(r, file, &root, err);
 
-    if (code < 0) {
-        if (code == -EBADMSG && err && r->options->problem)
-            r->options->problem(r->options->arg, err->msg);
+    if (code == 0 && !root)
+        code =
+            fc_fail(err, EBADMSG, "%s:1:1: nothing is in it: a recipe has layers: at least", r->recipe->shown.items[0]);
+    if (code == -EBADMSG && r->options->problem)
+        r->options->problem(r->options->arg, err->msg);
+    if (code < 0)
         return code;
-    }
-    if (!root)
-        return fc_fail(err, EBADMSG, "%s:1:1: nothing is in it: a recipe has layers: at least",
-                       r->recipe->shown.items[0]);
     code = args_read(r, root, err);
     if (code == 0)
         code = choose_arch(r, root, err);

@@ -72,6 +72,11 @@ int scalar_decode_base64(const char *text, struct fc_buf *out)
     return fc_base64_decode(out, packed.data ? packed.data : "", packed.len);
 }
 
+static const char *refuse_host(const char *text)
+{
+    return text[0] == '~' && (!text[1] || text[1] == '/') ? "~ is not filled in here: write the path out" : NULL;
+}
+
 static const char *refuse_base64(const char *text)
 {
     struct fc_buf out __attribute__((cleanup(fc_buf_release_auto))) = {0};
@@ -149,7 +154,7 @@ const struct scalar scalar_owner = {"USER, USER:GROUP or :GROUP", "^(" NAME "(:"
 const struct scalar scalar_user = {"USER or USER:GROUP", "^" NAME "(:" NAME ")?$", refuse_owner, NULL};
 const struct scalar scalar_ids = {"UID:GID, two numbers", "^[0-9]{1,10}:[0-9]{1,10}$", refuse_owner, NULL};
 const struct scalar scalar_path = {"a path in the tree, from / on", "^/", refuse_path, NULL};
-const struct scalar scalar_host = {"a path on this machine", NULL, NULL, scalar_absolute};
+const struct scalar scalar_host = {"a path on this machine", NULL, refuse_host, scalar_absolute};
 const struct scalar scalar_sha256 = {"64 hexadecimal digits", "^[0-9A-Fa-f]{64}$", NULL, convert_lower};
 const struct scalar scalar_sha512 = {"128 hexadecimal digits", "^[0-9A-Fa-f]{128}$", NULL, convert_lower};
 const struct scalar scalar_uuid = {

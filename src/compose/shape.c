@@ -158,7 +158,7 @@ static void check_one_of(struct reader *r, const struct node *n, const struct sh
     for (size_t i = 0; wanted && i < n->n; i++) {
         const struct field *f = find(shape, n->keys[i]->text);
 
-        if (!f || !(f->flags & FIELD_ONE_OF))
+        if (!f || !(f->flags & FIELD_ONE_OF) || node_is_cleared(n->items[i]))
             continue;
         if (have)
             reader_problem(r, n->keys[i], "%s: %s and %s exclude each other", shape->name, have->name, f->name);
@@ -204,7 +204,7 @@ void shape_read(struct reader *r, const struct node *n, const struct shape *shap
     for (size_t i = 0; n->kind == FC_YAML_MAP && i < n->n && !reader_is_done(r); i++) {
         const struct field *f = find(shape, n->keys[i]->text);
 
-        if (f && !n->items[i]->reset)
+        if (f && !node_is_cleared(n->items[i]))
             f->kind->read(r, n->items[i], f, into);
         else if (!f && !is_extension(shape, n->keys[i]->text))
             complain_of_key(r, n->keys[i], shape);

@@ -83,7 +83,7 @@ void guest_section_append(struct reader *r, const struct node *root)
     const struct node *n = node_get(root, "guest") ? node_get(root, "guest") : node_get(root, "init");
     struct fc_recipe_step step = {.verb = FC_STEP_GUEST};
 
-    if (!n || node_is_null(n) || n->reset)
+    if (!n || node_is_null(n))
         return;
     if (node_get(root, "guest") && node_get(root, "init"))
         reader_problem(r, node_get(root, "init"), "init is another name of guest: write one of them");

@@ -2,16 +2,18 @@
 /* Read a document that must be understood whole: every complaint has its line and column, and nothing is dropped in silence. */
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/path.h"
 #include "yaml/internal.h"
 
-enum { LEVELS_MAX = 32, NODES_MAX = 100000 };
+enum { LEVELS_MAX = 32, NODES_MAX = 100000, BYTES_MAX = 16 << 20 };
 
 /* What a node becomes when its aliases are written out. */
 struct measure {
     uint32_t nodes, levels; /* 0: not known yet */
+    uint64_t bytes;         /* of its texts */
     bool open;              /* on the way from the root to the node that is being looked at */
 };
 
@@ -63,21 +65,30 @@ static int complain_of_parser(const struct strict *s, const yaml_parser_t *p)
 {
     yaml_mark_t mark = p->problem_mark;
     const char *problem = p->problem ? p->problem : "malformed";
+    size_t at = p->problem_offset < s->size ? p->problem_offset : s->size;
+    char words[240];
 
     if (p->error == YAML_MEMORY_ERROR)
         return fc_fail(s->err, ENOMEM, "out of memory");
     if (p->error == YAML_READER_ERROR) {
-        mark = mark_of_offset(s, p->problem_offset);
-        if (p->problem_offset < s->size && (unsigned char)s->data[p->problem_offset] >= 0x80)
+        /* Of a character that ends too early, where it begins. */
+        while (strstr(problem, "trailing") && at > 0 && ((unsigned char)s->data[at - 1] & 0xc0) == 0x80)
+            at--;
+        mark = mark_of_offset(s, strstr(problem, "trailing") && at > 0 ? at - 1 : at);
+        if (!strstr(problem, "control"))
             problem = "this is not UTF-8";
-        else if (p->problem_offset < s->size)
+        else
             problem = "control characters (NUL and the like) cannot stand here; in \"quotes\" write \\0 or \\xHH";
     } else if (is_indented_by_tab(s, mark.line)) {
         problem = "a tab cannot indent YAML: use spaces";
     } else if (strcmp(problem, "found undefined alias") == 0) {
         problem = "an alias (*NAME) for which nothing above has the anchor &NAME";
     }
-    return complain(s, &mark, problem);
+    if (problem != p->problem || !p->context)
+        return complain(s, &mark, problem);
+    /* "did not find expected key, while parsing a block mapping that begins on line 3" */
+    snprintf(words, sizeof(words), "%s, %s that begins on line %zu", problem, p->context, p->context_mark.line + 1);
+    return complain(s, &mark, words);
 }
 
 /* Levels as they are written: bounded before the loader recurses. */
@@ -193,14 +204,16 @@ static int measure_child(const struct strict *s, struct measure *m, int child, u
     if (r < 0)
         return r;
     m->nodes += c->nodes;
+    m->bytes += c->bytes;
     if (c->levels + 1 > m->levels)
         m->levels = c->levels + 1;
     if (level + m->levels > LEVELS_MAX + 2)
         return complain(s, &yaml_document_get_node(s->document, child)->start_mark,
                         "more than 32 levels when its aliases are written out");
-    if (m->nodes > NODES_MAX)
+    if (m->nodes > NODES_MAX || m->bytes > BYTES_MAX)
         return complain(s, &yaml_document_get_node(s->document, child)->start_mark,
-                        "more than 100,000 values when aliases are written out");
+                        m->bytes > BYTES_MAX ? "more than 16 MiB when its aliases are written out"
+                                             : "more than 100,000 values when aliases are written out");
     return 0;
 }
 
@@ -234,6 +247,7 @@ static int measure(const struct strict *s, int node, unsigned level)
         return 0;
     m->open = true;
     m->nodes = m->levels = 1;
+    m->bytes = n->type == YAML_SCALAR_NODE ? n->data.scalar.length : 0;
     r = check_tag(s, n);
     if (r == 0)
         r = measure_below(s, n, m, level);

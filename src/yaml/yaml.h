@@ -24,7 +24,7 @@ int fc_yaml_parse(const char *data, size_t size, const char *label, struct fc_ya
 /**
  * The same for a file that a person writes and that is to be understood whole: also refused are what is no UTF-8, a key that
  * stands twice or is no text, a second document, tags but those of plain YAML and !reset, and aliases that lead back into
- * themselves or that, written out, would make more than 100,000 nodes or 32 levels. Words begin with LABEL:LINE:COLUMN.
+ * themselves or that, written out, would make more than 100,000 nodes, 32 levels or 16 MiB. Words begin with LABEL:LINE:COLUMN.
  */
 int fc_yaml_parse_strict(const char *data, size_t size, const char *label, struct fc_yaml **ret, struct fc_error *err);
 /** Free. NULL is allowed. */
