@@ -28,7 +28,7 @@ CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(shell pkg-con
 	$(if $(ISAL),-DFC_HAVE_ISAL)
 CFLAGS += -std=gnu11 $(OPT) $(WARNINGS) $(if $(WERROR),-Werror) $(SAN) -fvisibility=hidden -fPIC -pthread
 LDFLAGS += $(SAN) -pthread
-LIBS := $(shell pkg-config --libs $(PKGS) $(ISAL)) -lcom_err -ldl
+LIBS := $(shell pkg-config --libs $(PKGS) $(ISAL)) -lcom_err -lcrypt -ldl
 
 lib_modules := $(filter-out cli,$(MODULES))
 sources = $(sort $(wildcard src/$(1)/*.c))
@@ -50,6 +50,23 @@ $(B)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The guest's init has no libc: one program for each architecture that there is a compiler for, put into guest/blob.c.
+INIT_FLAGS := -std=gnu11 -Os $(WARNINGS) $(if $(WERROR),-Werror) -ffreestanding -fno-builtin -fno-stack-protector -fno-pie \
+	-fcf-protection=none -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Wno-ignored-optimization-argument \
+	-static -nostdlib -no-pie -s -Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,noexecstack
+compiler_for = $(if $(filter $(1)-%,$(shell $(CC) -dumpmachine)),$(CC),$(shell command -v $(1)-linux-gnu-gcc))
+INIT_CC_x86_64 := $(call compiler_for,x86_64)
+INIT_CC_aarch64 := $(call compiler_for,aarch64)
+INIT_ARCHS := $(foreach a,x86_64 aarch64,$(if $(INIT_CC_$(a)),$(a)))
+
+$(B)/init/%: $(sort $(wildcard src/guest/init/*.c src/guest/init/*.h))
+	@mkdir -p $(@D)
+	$(call say,INIT,$@)
+	$(Q)$(INIT_CC_$*) $(filter-out $(if $(filter x86_64,$*),,-fcf-protection=none),$(INIT_FLAGS)) -o $@ $(filter %.c,$^)
+
+$(B)/obj/guest/blob.o: $(INIT_ARCHS:%=$(B)/init/%)
+$(B)/obj/guest/blob.o: CPPFLAGS += $(foreach a,$(INIT_ARCHS),-DFC_INIT_$(subst aarch64,AARCH64,$(subst x86_64,X86_64,$(a)))='"$(B)/init/$(a)"')
 
 $(B)/libfccompose.a: $(LIB_OBJS)
 	@rm -f $@
@@ -158,7 +175,7 @@ install: all $(B)/share/made
 	install -m 0644 $(B)/libfccompose.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 0755 $(B)/libfccompose.so $(DESTDIR)$(PREFIX)/lib/libfccompose.so.0
 	ln -sf libfccompose.so.0 $(DESTDIR)$(PREFIX)/lib/libfccompose.so
-	printf 'prefix=%s\nName: fccompose\nDescription: root file systems for microVMs\nVersion: %s\nRequires.private: %s\nLibs: -L$${prefix}/lib -lfccompose\nLibs.private: -lcom_err -ldl -pthread\nCflags: -I$${prefix}/include\n' \
+	printf 'prefix=%s\nName: fccompose\nDescription: root file systems for microVMs\nVersion: %s\nRequires.private: %s\nLibs: -L$${prefix}/lib -lfccompose\nLibs.private: -lcom_err -lcrypt -ldl -pthread\nCflags: -I$${prefix}/include\n' \
 		'$(PREFIX)' '$(VERSION)' '$(strip $(PKGS) $(ISAL))' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/fccompose.pc
 
 	install -d $(MANDIR) $(dir $(COMPLETIONS))

@@ -33,6 +33,7 @@ const struct cli_command *const cli_commands[] = {
     &cmd_chown,
     &cmd_xattr,
     &cmd_write,
+    &cmd_guest,
     &cmd_freeze,
     &cmd_export,
     &cmd_ls,

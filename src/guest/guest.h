@@ -56,7 +56,7 @@ struct fc_guest_plan;
 
 /**
  * Compare the tree @s with @options. Returns 0 and sets *ret_plan, -EINVAL for options, -ENOTSUP with words when the tree has no
- * such init. @s must outlive the plan.
+ * such init. Both are borrowed for the call.
  */
 int fc_guest_plan(const struct fc_snapshot *s, const struct fc_guest_options *options, struct fc_guest_plan **ret_plan,
                   struct fc_error *err);
@@ -64,6 +64,13 @@ int fc_guest_plan(const struct fc_snapshot *s, const struct fc_guest_options *op
 enum fc_guest_init fc_guest_plan_init(const struct fc_guest_plan *p);
 /** The @i-th action, or NULL behind the last. Its verb is to be applied by fc_verb_apply() or over the control socket. */
 const struct fc_guest_action *fc_guest_plan_action(const struct fc_guest_plan *p, size_t i);
+/**
+ * The @i-th remark, or NULL behind the last: what is not done and why, or what else is needed before somebody can log in. They
+ * say what is so, not what changes: a second plan has them, too.
+ */
+const char *fc_guest_plan_note(const struct fc_guest_plan *p, size_t i);
+/** The name of an init as the command line has it: "openrc". */
+const char *fc_guest_init_name(enum fc_guest_init init);
 /** Free. NULL is allowed. */
 void fc_guest_plan_free(struct fc_guest_plan *p);
 FC_DEFINE_AUTO(struct fc_guest_plan *, fc_guest_plan_free)
