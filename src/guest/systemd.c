@@ -56,6 +56,18 @@ static int tmp_mount(struct fc_guest_plan *p, struct fc_error *err)
     return r;
 }
 
+/* Where nobody resolves, the link to the one who did leads nowhere; who puts name servers there needs a file. */
+static int without_resolved(struct fc_guest_plan *p, struct fc_error *err)
+{
+    const char *now = guest_link_text(p, "/etc/resolv.conf");
+    int r = guest_unit_disable(p, "systemd-resolved.service", err);
+
+    if (r < 0 || !now || !strstr(now, "run/systemd/resolve/") || p->options->net == FC_GUEST_NET_KERNEL)
+        return r;
+    return guest_put(p, &(struct guest_want){.path = "/etc/resolv.conf", .text = "", .replace = true}, err,
+                     "have an empty /etc/resolv.conf, not a link to systemd-resolved's");
+}
+
 static int init_link(struct fc_guest_plan *p, struct fc_error *err)
 {
     const char *path =
@@ -86,7 +98,7 @@ int guest_systemd(struct fc_guest_plan *p, struct fc_error *err)
     if (r == 0)
         r = guest_link(p, "/etc/systemd/network/99-default.link", "/dev/null", err, "keep the names eth0, eth1, ...");
     if (r == 0 && p->options->net != FC_GUEST_NET_DHCP)
-        r = guest_unit_disable(p, "systemd-resolved.service", err);
+        r = without_resolved(p, err);
     if (r == 0)
         r = guest_unit_disable(p, "systemd-timesyncd.service", err);
     if (r == 0)
