@@ -19,6 +19,27 @@ struct fc_run_bind {
     bool read_only;
 };
 
+/** What a command may not do in its user namespace, and has done for it in the tree. */
+enum fc_run_edit_kind {
+    FC_RUN_EDIT_NODE,         /**< mknod(2) of a device, in directory @ino */
+    FC_RUN_EDIT_XATTR,        /**< setxattr(2) of @ino */
+    FC_RUN_EDIT_REMOVE_XATTR, /**< removexattr(2) of @ino */
+    FC_RUN_EDIT_OWNER,        /**< chown(2) of @ino to ids that the namespace has no number for */
+};
+
+/** Such an edit. Borrowed for the call. */
+struct fc_run_edit {
+    enum fc_run_edit_kind kind;
+    uint64_t ino;         /**< as stat(2) shows it in the tree */
+    const char *name;     /**< node: its name in @ino, no slash; attributes: theirs */
+    uint32_t mode, umask; /**< node; @umask is still to be applied, unless the directory has a default ACL */
+    uint32_t rdev_major, rdev_minor;
+    uint32_t uid, gid; /**< node: its owner; owner: the new one, UINT32_MAX leaves it */
+    const void *value;
+    size_t size;
+    int flags; /**< XATTR_CREATE or XATTR_REPLACE */
+};
+
 /** What to run. All zero (but argv) is the default. Strings are borrowed for the call. */
 struct fc_run_options {
     const char *const *argv; /**< NULL-terminated; argv[0] is searched in the tree's PATH */
@@ -35,7 +56,14 @@ struct fc_run_options {
      * words. The descriptor stays the caller's.
      */
     int (*serve)(void *arg, int fuse_fd, struct fc_error *err);
+    /**
+     * Make an edit that the command may not make itself. Called in another thread, one at a time, while the command waits.
+     * Returns 0 or a negative errno, which the command sees. NULL: the kernel refuses such calls.
+     */
+    int (*edit)(void *arg, const struct fc_run_edit *edit);
     void *arg;
+    /** Hears once why @edit is not asked on this machine ("the kernel has no ..."); may be NULL. */
+    void (*without)(void *arg, const char *why);
     /** Hears once how ids are mapped, in words ("0-65535 by newuidmap", "only 0: no ranges in /etc/subuid"); may be NULL. */
     void (*mapped)(void *arg, const char *how);
 };
