@@ -9,6 +9,11 @@
  * not to be done in the tree (another file system, a caller without the capability, a path that leads nowhere) goes on in
  * the kernel, which then answers in its own words.
  *
+ * A signal that comes before the watcher has heard of a call restarts it (or, without SA_RESTART, ends it with EINTR, which
+ * these calls do not know otherwise); later ones wait until it is done.
+ *
+ * In a namespace that has but one id, to become another one (setuid, setgroups...) succeeds without effect.
+ *
  * The order of calls:
  *   parent     fc_supervise_open(), before it forks
  *   child      fc_supervise_watch(), in the user and mount namespace of the command, once the tree is mounted there
@@ -28,11 +33,6 @@ struct fc_supervise_options {
     /** Hears once, in that thread, why there is no supervision here; may be NULL. */
     void (*without)(void *arg, const char *why);
     void *arg;
-    /**
-     * The namespace has but one id: owners that it lacks are recorded in the tree (the caller sees its own), and to become
-     * one of them (setuid, setgroups...) succeeds without effect.
-     */
-    bool single_id;
 };
 
 /** Both ends of what the three talk through. */
@@ -45,7 +45,7 @@ int fc_supervise_open(const struct fc_supervise_options *options, struct fc_supe
  * namespace (both may be O_PATH, both stay the caller's). It keeps no other descriptor, and ends with the last process
  * under the filter, with the parent, or with the pid namespace if the caller is in the new one.
  *
- * Returns 0 or -errno with words; without a watcher fc_supervise_filter() does nothing.
+ * The caller reaps it. Returns 0 or -errno with words; without a watcher fc_supervise_filter() does nothing.
  */
 int fc_supervise_watch(struct fc_supervise *s, int tree_fd, int proc_fd, struct fc_error *err);
 /**

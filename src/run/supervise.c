@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Start and end the supervision of a command: its filter, its watcher, and the thread that answers. */
+#include "run/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "run/calls.h"
+#include "run/watch.h"
+#include "run/wire.h"
+
+/* Since Linux 5.19: once a call was heard only a deadly signal ends the wait, so that none is made twice. */
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
+struct fc_supervise {
+    struct fc_supervise_options options;
+    int edits[2];    /* the parent's end, the watcher's */
+    int listener[2]; /* the command's end, the watcher's */
+    uint32_t n_ids;
+    bool watched, running;
+    pthread_t thread;
+};
+
+static void close_end(int *fd)
+{
+    fc_close_auto(fd);
+    *fd = -1;
+}
+
+int fc_supervise_open(const struct fc_supervise_options *options, struct fc_supervise **ret, struct fc_error *err)
+{
+    fc_auto(fc_supervise_free) struct fc_supervise *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return fc_fail_errno(err, ENOMEM, "cannot supervise the command");
+    *s = (struct fc_supervise){.options = *options, .edits = {-1, -1}, .listener = {-1, -1}};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->edits) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->listener) < 0)
+        return fc_fail_errno(err, errno, "cannot supervise the command");
+    *ret = fc_steal(&s);
+    return 0;
+}
+
+/* How many ids from 0 on the namespace has (all, if nobody knows): lines of first id inside, first id outside, count. */
+static uint32_t count_ids(int proc_fd, const char *map)
+{
+    struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
+    uint64_t next = 0;
+
+    if (fc_read_file(proc_fd, map, 1 << 20, &text) < 0 || !text.data)
+        return UINT32_MAX;
+    for (const char *line = text.data; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+        unsigned inside, outside, count;
+
+        if (sscanf(line, "%u %u %u", &inside, &outside, &count) == 3 && inside == next)
+            next += count;
+    }
+    return next == 0 || next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+}
+
+static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+/* Somebody may wait for the end of what a descriptor leads to. */
+static void close_others(const struct fc_watch *w)
+{
+    int keep[] = {-1, w->proc_fd, w->edits, w->listener};
+
+    qsort(keep, FC_LENGTH(keep), sizeof(keep[0]), by_number);
+    for (size_t i = 0; i < FC_LENGTH(keep); i++) {
+        unsigned first = (unsigned)keep[i] + 1, last = i + 1 < FC_LENGTH(keep) ? (unsigned)keep[i + 1] - 1 : ~0u;
+
+        if (keep[i] != (int)last && first <= last)
+            close_range(first, last, 0);
+    }
+}
+
+/* Signals of the terminal are the command's. */
+static void detach(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    setsid();
+}
+
+int fc_supervise_watch(struct fc_supervise *s, int tree_fd, int proc_fd, struct fc_error *err)
+{
+    struct fc_watch w = {.proc_fd = proc_fd, .edits = s->edits[1], .listener = s->listener[1]};
+    uint32_t uids = count_ids(proc_fd, "self/uid_map"), gids = count_ids(proc_fd, "self/gid_map");
+    struct stat st;
+    pid_t pid;
+
+    close_end(&s->edits[0]);
+    if (fstat(tree_fd, &st) < 0)
+        return fc_fail_errno(err, errno, "cannot supervise the command");
+    w.dev = st.st_dev;
+    s->n_ids = uids < gids ? uids : gids;
+    pid = fork();
+    if (pid < 0)
+        return fc_fail_errno(err, errno, "cannot supervise the command");
+    if (pid == 0) {
+        detach();
+        close_others(&w);
+        fc_watch_run(&w);
+        _exit(0);
+    }
+    close_end(&s->edits[1]);
+    close_end(&s->listener[1]);
+    s->watched = true;
+    return 0;
+}
+
+static int set_filter(struct fc_call_filter *f, unsigned long flags)
+{
+    static struct sock_filter code[FC_CALL_FILTER_MAX];
+    struct sock_fprog program = {(unsigned short)fc_call_filter(f, code), code};
+
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+void fc_supervise_filter(struct fc_supervise *s)
+{
+    struct fc_call_filter f = {.notify = true, .n_ids = s->n_ids};
+    int fd, code;
+
+    if (!s->watched)
+        return;
+    fd = set_filter(&f, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+    if (fd < 0 && errno == EINVAL)
+        fd = set_filter(&f, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    code = fd < 0 ? errno : 0;
+    if (fc_wire_send_code(s->listener[0], code, fd) == 0 && code) {
+        int ignored; /* nothing comes: it ends when the parent has been told, so that this is said before the command's words */
+
+        fc_wire_receive_code(s->listener[0], &ignored, NULL);
+    }
+    fc_close_auto(&fd);
+    close_end(&s->listener[0]);
+    f.notify = false;
+    if (code && f.n_ids == 1)
+        set_filter(&f, 0);
+}
+
+static void say_without(const struct fc_supervise *s, int code)
+{
+    char words[160];
+
+    if (!s->options.without)
+        return;
+    switch (code) {
+    case ENOSYS:
+    case EINVAL:
+        snprintf(words, sizeof(words), "the kernel has no seccomp user notification (it came with Linux 5.0)");
+        break;
+    case EBUSY:
+        snprintf(words, sizeof(words), "this container is supervised itself, by another seccomp listener");
+        break;
+    default:
+        snprintf(words, sizeof(words), "a seccomp filter is refused here: %s", strerror(code));
+    }
+    s->options.without(s->options.arg, words);
+}
+
+static void *answer(void *arg)
+{
+    struct fc_supervise *s = arg;
+    fc_auto(fc_free) struct fc_wire *m = malloc(sizeof(*m));
+    int r = m ? 1 : 0;
+
+    while (r == 1) {
+        r = fc_wire_receive(s->edits[0], m);
+        if (r == 1 && m->without) {
+            say_without(s, m->without);
+        } else if (r == 1) {
+            r = s->options.edit(s->options.arg, &m->edit);
+            r = fc_wire_send_code(s->edits[0], r, -1) == 0;
+        }
+    }
+    return NULL;
+}
+
+int fc_supervise_start(struct fc_supervise *s, struct fc_error *err)
+{
+    sigset_t all, before;
+    int r;
+
+    close_end(&s->edits[1]);
+    close_end(&s->listener[0]);
+    close_end(&s->listener[1]);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    r = pthread_create(&s->thread, NULL, answer, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (r != 0)
+        return fc_fail_errno(err, r, "cannot start a thread");
+    s->running = true;
+    return 0;
+}
+
+void fc_supervise_free(struct fc_supervise *s)
+{
+    if (!s)
+        return;
+    if (s->running) {
+        shutdown(s->edits[0], SHUT_RDWR);
+        pthread_join(s->thread, NULL);
+    }
+    for (int i = 0; i < 2; i++) {
+        close_end(&s->edits[i]);
+        close_end(&s->listener[i]);
+    }
+    free(s);
+}
