@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "live/verb.h"
+#include "run/run.h"
 
 /** An open editor. All zero is a closed one. */
 struct cli_editor {
@@ -17,6 +18,8 @@ struct cli_editor {
 int cli_editor_open(struct cli *cli, struct cli_editor *ret, struct fc_error *err);
 /** Do one verb. Returns 0 or a failure with words. */
 int cli_editor_apply(struct cli_editor *e, const struct fc_verb *verb, struct fc_error *err);
+/** Make an edit of a running command: fc_run_options.edit, with the editor as its argument. Returns 0 or -errno. */
+int cli_editor_run_edit(void *editor, const struct fc_run_edit *edit);
 /** Forget the edits at @n normalised paths (0: all). */
 int cli_editor_reset(struct cli_editor *e, const char *const *paths, size_t n, struct fc_error *err);
 /** Make what was done durable. Call before release; a failure has words. */

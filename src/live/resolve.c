@@ -137,6 +137,11 @@ int fc_walk(struct fc_live *live, uint64_t dir, const char *path, unsigned flags
     return r;
 }
 
+int fc_walk_verb(struct fc_live *live, const struct fc_verb *verb, unsigned flags, struct fc_place *ret)
+{
+    return fc_walk(live, verb->at ? verb->at : ROOT, verb->path, flags, ret);
+}
+
 int fc_place_below(struct fc_live *live, struct fc_place *place, const char *name, size_t len)
 {
     int r;

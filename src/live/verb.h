@@ -31,8 +31,9 @@ enum {
     FC_VERB_SET_MODE = 1 << 7,
     FC_VERB_SET_UID = 1 << 8,
     FC_VERB_SET_GID = 1 << 9,
-    FC_VERB_KEEP_OWNER = 1 << 10, /**< cp: numeric owners from the host; else uid:gid (0:0) */
-    FC_VERB_NO_CLOBBER = 1 << 11,
+    FC_VERB_KEEP_OWNER = 1 << 10,   /**< cp: numeric owners from the host; else uid:gid (0:0) */
+    FC_VERB_NO_CLOBBER = 1 << 11,   /**< cp, mv: leave what is there; xattr: fail if it is set */
+    FC_VERB_ONLY_REPLACE = 1 << 12, /**< xattr: fail unless it is set */
 };
 
 /** A verb with its arguments. Paths are absolute in the tree; symlinks in them are resolved inside it. All borrowed. */
@@ -40,9 +41,11 @@ struct fc_verb {
     enum fc_verb_kind kind;
     unsigned flags;
     const char *path;
+    uint64_t at; /**< mknod, chown, xattr: the inode that a relative @path goes from, "" for itself; 0: the root */
     const char *target;
     const char *mode_text; /**< chmod, mkdir, write: octal or symbolic ("u+x,go-w") */
     uint32_t mode, uid, gid, rdev_major, rdev_minor;
+    uint32_t umask;   /**< mknod: bits that @mode loses, unless the directory has a default ACL */
     const char *name; /**< xattr */
     const void *data; /**< xattr value */
     size_t size;

@@ -44,9 +44,12 @@ static int change_owner(const struct change *c, uint64_t ino)
 
 static int change_xattr(const struct change *c, uint64_t ino)
 {
+    int flags = (c->verb->flags & FC_VERB_NO_CLOBBER ? XATTR_CREATE : 0) |
+                (c->verb->flags & FC_VERB_ONLY_REPLACE ? XATTR_REPLACE : 0);
+
     if (c->verb->flags & FC_VERB_REMOVE)
         return fc_live_removexattr(c->live, ino, c->verb->name);
-    return fc_live_setxattr(c->live, ino, c->verb->name, c->verb->data ? c->verb->data : "", c->verb->size, 0);
+    return fc_live_setxattr(c->live, ino, c->verb->name, c->verb->data ? c->verb->data : "", c->verb->size, flags);
 }
 
 static int change_one(const struct change *c, uint64_t ino, uint32_t mode)
@@ -87,7 +90,7 @@ int fc_verb_attributes(struct fc_live *live, const struct fc_verb *verb, struct 
 
     if (verb->kind == FC_VERB_CHMOD && verb->mode_text && fc_mode_apply(verb->mode_text, 0, &ignored) < 0)
         return fc_fail(err, EINVAL, "mode \"%s\" is neither octal nor like \"u+x,go-w\"", verb->mode_text);
-    r = fc_walk(live, 1, verb->path, verb->flags & FC_VERB_NO_FOLLOW ? 0 : FC_WALK_FOLLOW, &place);
+    r = fc_walk_verb(live, verb, verb->flags & FC_VERB_NO_FOLLOW ? 0 : FC_WALK_FOLLOW, &place);
     if (r == 0 && !place.exists)
         r = -ENOENT;
     if (r == 0)

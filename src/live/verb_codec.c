@@ -6,7 +6,7 @@
 #include "live/verb_internal.h"
 
 /* Numbers first, then path, target, mode text, name, source name and value: each a length and, unless that is NONE, bytes. */
-enum { N_NUMBERS = 8, VERSION = 1 };
+enum { N_NUMBERS = 11, VERSION = 2 };
 #define NONE UINT32_MAX
 
 static int put_number(struct fc_buf *out, uint32_t v)
@@ -33,8 +33,17 @@ static int put_text(struct fc_buf *out, const char *s) { return put_bytes(out, s
 
 int fc_verb_encode(const struct fc_verb *v, struct fc_buf *ret)
 {
-    const uint32_t numbers[N_NUMBERS] = {VERSION, v->kind, v->flags,      v->mode,
-                                         v->uid,  v->gid,  v->rdev_major, v->rdev_minor};
+    const uint32_t numbers[N_NUMBERS] = {VERSION,
+                                         v->kind,
+                                         v->flags,
+                                         v->mode,
+                                         v->uid,
+                                         v->gid,
+                                         v->rdev_major,
+                                         v->rdev_minor,
+                                         v->umask,
+                                         (uint32_t)v->at,
+                                         (uint32_t)(v->at >> 32)};
     const char *texts[] = {v->path, v->target, v->mode_text, v->name, v->source_name};
     size_t start = ret->len;
     int r = 0;
@@ -108,6 +117,8 @@ int fc_verb_decode(const void *data, size_t size, int fd, struct fc_verb *ret)
         .gid = n[5],
         .rdev_major = n[6],
         .rdev_minor = n[7],
+        .umask = n[8],
+        .at = n[9] | (uint64_t)n[10] << 32,
         .path = texts[0],
         .target = texts[1],
         .mode_text = texts[2],

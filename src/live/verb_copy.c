@@ -212,6 +212,8 @@ static int copy_link(struct copy *c, const struct fc_entry *e, const struct fc_p
 
 static int copy_object(struct copy *c, const struct fc_entry *e, struct fc_place *place)
 {
+    const struct fc_making what = {
+        .target = e->target, .mode = e->mode, .rdev_major = e->rdev_major, .rdev_minor = e->rdev_minor};
     struct fc_cred cred = {.uid = c->verb->uid, .gid = c->verb->gid};
     struct fc_attr attr;
     int r;
@@ -223,7 +225,7 @@ static int copy_object(struct copy *c, const struct fc_entry *e, struct fc_place
         if (r < 0)
             return r;
     } else {
-        r = fc_place_make(c->live, place, e->mode, e->rdev_major, e->rdev_minor, e->target, &cred, &attr);
+        r = fc_place_make(c->live, place, &what, &cred, &attr);
         if (r == 0)
             r = set_attributes(c, e, attr.ino);
         if (r < 0)

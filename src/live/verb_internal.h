@@ -22,6 +22,8 @@ enum {
 
 /** Walk @path from directory @dir (absolute paths and symlinks: from the root), never out of the root. */
 int fc_walk(struct fc_live *live, uint64_t dir, const char *path, unsigned flags, struct fc_place *ret);
+/** The same for the path of @verb, from where it starts. */
+int fc_walk_verb(struct fc_live *live, const struct fc_verb *verb, unsigned flags, struct fc_place *ret);
 /** Look a name up without keeping a reference. */
 int fc_peek(struct fc_live *live, uint64_t dir, const char *name, size_t len, struct fc_attr *ret);
 /** Go on to @name (a last part of a path) in the directory that @place is. */
@@ -48,9 +50,14 @@ int fc_visit_below(struct fc_live *live, uint64_t ino, int (*fn)(void *arg, cons
 int fc_stage_file(struct fc_live *live, uint64_t dir, uint32_t mode, uint32_t uid, uint32_t gid, uint64_t *ret_ino);
 /** Give inode @ino the name at @place in one step, replacing what is no directory there. */
 int fc_place_link(struct fc_live *live, uint64_t ino, const struct fc_place *place);
+/** What fc_place_make() makes. */
+struct fc_making {
+    const char *target; /**< of a symlink; NULL: a special file, as follows */
+    uint32_t mode, umask, rdev_major, rdev_minor;
+};
 /** Make a symlink or a special file at @place in one step, replacing what is no directory there; *ret is the new one. */
-int fc_place_make(struct fc_live *live, const struct fc_place *place, uint32_t mode, uint32_t rdev_major,
-                  uint32_t rdev_minor, const char *target, const struct fc_cred *cred, struct fc_attr *ret);
+int fc_place_make(struct fc_live *live, const struct fc_place *place, const struct fc_making *what,
+                  const struct fc_cred *cred, struct fc_attr *ret);
 
 /** Apply a mode text of chmod(1) to @mode (with its type); no umask. -EINVAL if it cannot be understood. */
 int fc_mode_apply(const char *text, uint32_t mode, uint32_t *ret_mode);

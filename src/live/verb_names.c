@@ -127,7 +127,7 @@ static int link_or_symlink(struct fc_live *live, const struct fc_verb *verb, con
     if (verb->flags & FC_VERB_SYMBOLIC) {
         if (!*verb->target || strlen(verb->target) > FC_TARGET_MAX)
             return *verb->target ? -ENAMETOOLONG : -ENOENT;
-        return fc_place_make(live, place, S_IFLNK | 0777, 0, 0, verb->target, &cred, &attr);
+        return fc_place_make(live, place, &(struct fc_making){.target = verb->target}, &cred, &attr);
     }
     r = fc_walk(live, 1, verb->target, 0, &target);
     if (r < 0)
@@ -151,17 +151,19 @@ static int do_ln(struct fc_live *live, const struct fc_verb *verb, struct fc_err
 
 static int do_mknod(struct fc_live *live, const struct fc_verb *verb, struct fc_error *err)
 {
+    const struct fc_making what = {
+        .mode = verb->mode, .umask = verb->umask, .rdev_major = verb->rdev_major, .rdev_minor = verb->rdev_minor};
     struct fc_cred cred = {.uid = verb->uid, .gid = verb->gid};
     struct fc_place place;
     int r;
 
     if (S_ISDIR(verb->mode) || S_ISLNK(verb->mode) || !(verb->mode & S_IFMT))
         return fc_fail(err, EINVAL, "mknod makes FIFOs, sockets, devices and regular files");
-    r = fc_walk(live, 1, verb->path, verb->flags & FC_VERB_PARENTS ? FC_WALK_PARENTS : 0, &place);
+    r = fc_walk_verb(live, verb, verb->flags & FC_VERB_PARENTS ? FC_WALK_PARENTS : 0, &place);
     if (r == 0 && place.exists && !(verb->flags & FC_VERB_FORCE))
         r = -EEXIST;
     if (r == 0)
-        r = fc_place_make(live, &place, verb->mode, verb->rdev_major, verb->rdev_minor, NULL, &cred, &place.attr);
+        r = fc_place_make(live, &place, &what, &cred, &place.attr);
     return r < 0 ? fc_verb_fail(err, -r, "make", verb->path) : 0;
 }
 

@@ -80,19 +80,20 @@ int fc_place_link(struct fc_live *live, uint64_t ino, const struct fc_place *pla
     return move_over(live, place, temp, len);
 }
 
-static int make(struct fc_live *live, uint64_t dir, const char *name, size_t len, uint32_t mode, uint32_t rdev_major,
-                uint32_t rdev_minor, const char *target, const struct fc_cred *cred, struct fc_attr *ret)
+static int make(struct fc_live *live, uint64_t dir, const char *name, size_t len, const struct fc_making *what,
+                const struct fc_cred *cred, struct fc_attr *ret)
 {
-    int r = target ? fc_live_symlink(live, dir, name, len, target, cred, ret)
-                   : fc_live_mknod(live, dir, name, len, mode, 0, rdev_major, rdev_minor, cred, ret);
+    int r = what->target ? fc_live_symlink(live, dir, name, len, what->target, cred, ret)
+                         : fc_live_mknod(live, dir, name, len, what->mode, what->umask, what->rdev_major,
+                                         what->rdev_minor, cred, ret);
 
     if (r == 0)
         fc_live_forget(live, ret->ino, 1);
     return r;
 }
 
-int fc_place_make(struct fc_live *live, const struct fc_place *place, uint32_t mode, uint32_t rdev_major,
-                  uint32_t rdev_minor, const char *target, const struct fc_cred *cred, struct fc_attr *ret)
+int fc_place_make(struct fc_live *live, const struct fc_place *place, const struct fc_making *what,
+                  const struct fc_cred *cred, struct fc_attr *ret)
 {
     char temp[64];
     size_t len;
@@ -101,11 +102,11 @@ int fc_place_make(struct fc_live *live, const struct fc_place *place, uint32_t m
     if (r < 0)
         return r;
     if (!place->exists)
-        return make(live, place->dir, place->name, place->len, mode, rdev_major, rdev_minor, target, cred, ret);
+        return make(live, place->dir, place->name, place->len, what, cred, ret);
     r = -EEXIST;
     for (int i = 0; i < TRIES && r == -EEXIST; i++) {
         len = temp_name(temp, sizeof(temp), place->attr.ino, i);
-        r = make(live, place->dir, temp, len, mode, rdev_major, rdev_minor, target, cred, ret);
+        r = make(live, place->dir, temp, len, what, cred, ret);
     }
     return r < 0 ? r : move_over(live, place, temp, len);
 }

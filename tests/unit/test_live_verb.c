@@ -212,6 +212,43 @@ CASE(xattr_set_and_remove)
     END;
 }
 
+CASE(by_inode_instead_of_by_path)
+{
+    char value[8];
+    uint64_t d, l;
+    BEGIN(DIR_("d"), FILE_("d/f"), SYM("d/l", "/k"), FILE_("k"));
+    d = stat_of(&lt, "/d").ino;
+    l = stat_of(&lt, "/d/l").ino;
+    OK(.kind = FC_VERB_MKNOD, .at = d, .path = "tty", .mode = S_IFCHR | 0666, .umask = 027, .rdev_major = 4095,
+       .rdev_minor = 0xfffff, .uid = 7);
+    assert_int_equal(stat_of(&lt, "/d/tty").mode, S_IFCHR | 0640);
+    assert_int_equal(stat_of(&lt, "/d/tty").rdev_minor, 0xfffff);
+    assert_int_equal(stat_of(&lt, "/d/tty").uid, 7);
+    assert_int_equal(DO(.kind = FC_VERB_MKNOD, .at = d, .path = "l", .mode = S_IFCHR | 0666), -EEXIST);
+    assert_int_equal(DO(.kind = FC_VERB_MKNOD, .at = l, .path = "tty", .mode = S_IFCHR | 0666), -ENOTDIR);
+    assert_int_equal(DO(.kind = FC_VERB_MKNOD, .at = 12345, .path = "tty", .mode = S_IFCHR | 0666), -ESTALE);
+    /* "" is the inode, also when it is a symlink. */
+    OK(.kind = FC_VERB_CHOWN, .at = l, .path = "", .uid = 33, .flags = FC_VERB_SET_UID);
+    assert_int_equal(stat_of(&lt, "/d/l").uid, 33);
+    assert_int_equal(stat_of(&lt, "/k").uid, 0);
+    OK(.kind = FC_VERB_XATTR, .at = l, .path = "", .name = "trusted.x", .data = "ab", .size = 2);
+    assert_int_equal(fc_live_getxattr(lt.live, l, "trusted.x", value, sizeof(value)), 2);
+    assert_int_equal(DO(.kind = FC_VERB_CHOWN, .at = 12345, .path = "", .flags = FC_VERB_SET_UID), -ESTALE);
+    END;
+}
+
+CASE(xattr_only_if_there_or_only_if_not)
+{
+    BEGIN(FILE_("f"));
+#define X(...) DO(.kind = FC_VERB_XATTR, .path = "/f", .name = "trusted.x", __VA_ARGS__)
+    assert_int_equal(X(.flags = FC_VERB_ONLY_REPLACE), -ENODATA);
+    assert_int_equal(X(.flags = FC_VERB_NO_CLOBBER), 0);
+    assert_int_equal(X(.flags = FC_VERB_NO_CLOBBER), -EEXIST);
+    assert_int_equal(X(.flags = FC_VERB_ONLY_REPLACE), 0);
+#undef X
+    END;
+}
+
 CASE(write_replaces_and_appends)
 {
     BEGIN(DIR_("etc"), FILE_("etc/a"), LINK("etc/b", "etc/a"), FILE_("etc/c"), SYM("etc/s", "new"));
@@ -316,6 +353,8 @@ int main(void)
         T(mknod_makes_devices),
         T(chmod_and_chown),
         T(xattr_set_and_remove),
+        T(by_inode_instead_of_by_path),
+        T(xattr_only_if_there_or_only_if_not),
         T(write_replaces_and_appends),
         T(cp_brings_a_directory),
         T(verbs_on_a_mounted_tree_keep_no_references),
