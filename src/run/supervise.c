@@ -96,6 +96,19 @@ static void detach(void)
     setsid();
 }
 
+/* A container that masks its /proc lets us have no other: there the numbers of processes are not those that we hear. */
+static bool is_our_proc(int proc_fd)
+{
+    char text[32], ours[32];
+    ssize_t n = readlinkat(proc_fd, "self", text, sizeof(text) - 1);
+
+    if (n < 0)
+        return false;
+    text[n] = '\0';
+    snprintf(ours, sizeof(ours), "%d", (int)getpid());
+    return strcmp(text, ours) == 0;
+}
+
 int fc_supervise_watch(struct fc_supervise *s, int tree_fd, int proc_fd, struct fc_error *err)
 {
     struct fc_watch w = {.proc_fd = proc_fd, .edits = s->edits[1], .listener = s->listener[1]};
@@ -104,10 +117,12 @@ int fc_supervise_watch(struct fc_supervise *s, int tree_fd, int proc_fd, struct 
     pid_t pid;
 
     close_end(&s->edits[0]);
+    s->n_ids = uids < gids ? uids : gids;
+    if (!is_our_proc(proc_fd))
+        return fc_wire_send(s->edits[1], NULL, ESRCH);
     if (fstat(tree_fd, &st) < 0)
         return fc_fail_errno(err, errno, "cannot supervise the command");
     w.dev = st.st_dev;
-    s->n_ids = uids < gids ? uids : gids;
     pid = fork();
     if (pid < 0)
         return fc_fail_errno(err, errno, "cannot supervise the command");
@@ -123,7 +138,7 @@ int fc_supervise_watch(struct fc_supervise *s, int tree_fd, int proc_fd, struct 
     return 0;
 }
 
-static int set_filter(struct fc_call_filter *f, unsigned long flags)
+static int set_filter(const struct fc_call_filter *f, unsigned long flags)
 {
     static struct sock_filter code[FC_CALL_FILTER_MAX];
     struct sock_fprog program = {(unsigned short)fc_call_filter(f, code), code};
@@ -131,27 +146,31 @@ static int set_filter(struct fc_call_filter *f, unsigned long flags)
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 }
 
-void fc_supervise_filter(struct fc_supervise *s)
+/* With a listener, which the watcher gets. Returns 0 or an errno. */
+static int supervise(struct fc_supervise *s)
 {
-    struct fc_call_filter f = {.notify = true, .n_ids = s->n_ids};
-    int fd, code;
+    const struct fc_call_filter f = {.notify = true, .n_ids = s->n_ids};
+    int code = 0, ignored;
+    fc_auto(fc_close) int fd =
+        set_filter(&f, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 
-    if (!s->watched)
-        return;
-    fd = set_filter(&f, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
     if (fd < 0 && errno == EINVAL)
         fd = set_filter(&f, SECCOMP_FILTER_FLAG_NEW_LISTENER);
-    code = fd < 0 ? errno : 0;
-    if (fc_wire_send_code(s->listener[0], code, fd) == 0 && code) {
-        int ignored; /* nothing comes: it ends when the parent has been told, so that this is said before the command's words */
-
+    if (fd < 0)
+        code = errno;
+    /* Nothing comes: it ends when the parent has been told, so that this is said before the command says something. */
+    if (fc_wire_send_code(s->listener[0], code, fd) == 0 && code)
         fc_wire_receive_code(s->listener[0], &ignored, NULL);
-    }
-    fc_close_auto(&fd);
+    return code;
+}
+
+void fc_supervise_filter(struct fc_supervise *s)
+{
+    const struct fc_call_filter alone = {.n_ids = s->n_ids};
+
+    if ((!s->watched || supervise(s) != 0) && s->n_ids == 1)
+        set_filter(&alone, 0);
     close_end(&s->listener[0]);
-    f.notify = false;
-    if (code && f.n_ids == 1)
-        set_filter(&f, 0);
 }
 
 static void say_without(const struct fc_supervise *s, int code)
@@ -167,6 +186,9 @@ static void say_without(const struct fc_supervise *s, int code)
         break;
     case EBUSY:
         snprintf(words, sizeof(words), "this container is supervised itself, by another seccomp listener");
+        break;
+    case ESRCH:
+        snprintf(words, sizeof(words), "the container masks /proc, so that there is none for the command's processes");
         break;
     default:
         snprintf(words, sizeof(words), "a seccomp filter is refused here: %s", strerror(code));

@@ -45,7 +45,8 @@ int fc_supervise_open(const struct fc_supervise_options *options, struct fc_supe
  * namespace (both may be O_PATH, both stay the caller's). It keeps no other descriptor, and ends with the last process
  * under the filter, with the parent, or with the pid namespace if the caller is in the new one.
  *
- * The caller reaps it. Returns 0 or -errno with words; without a watcher fc_supervise_filter() does nothing.
+ * The caller reaps it. Returns 0 or -errno with words; without a watcher fc_supervise_filter() has
+ * nobody asked.
  */
 int fc_supervise_watch(struct fc_supervise *s, int tree_fd, int proc_fd, struct fc_error *err);
 /**

@@ -52,6 +52,7 @@ struct world {
     int n_edits, answer;
     unsigned slow_us;
     bool no_chroot;
+    const char *proc;
     char without[200];
     int n_without;
 };
@@ -128,7 +129,7 @@ static void look_executed(void) { MUST(prctl(PR_SET_DUMPABLE, 1) == 0); }
 
 static void be_child(struct fc_supervise *s, int go, void (*command)(struct fc_supervise *s), bool filter_first)
 {
-    int proc_fd = open("/proc", O_PATH | O_CLOEXEC), tree_fd, status;
+    int proc_fd = open(w.proc ? w.proc : "/proc", O_PATH | O_CLOEXEC), tree_fd, status;
     struct fc_error err = {0};
     char c;
     pid_t pid;
@@ -675,6 +676,23 @@ CASE(where_it_is_refused_the_command_goes_on_and_it_is_said_once)
     assert_non_null(strstr(w.without, "another seccomp listener"));
 }
 
+static void go_on_without(struct fc_supervise *s)
+{
+    (void)s;
+    note(mknod("/null", S_IFCHR | 0666, makedev(1, 3)));
+}
+
+CASE(a_proc_of_other_processes_is_not_believed)
+{
+    NEED;
+    w.proc = "/";
+    run(1, go_on_without);
+    CODES(EPERM);
+    assert_int_equal(w.n_edits, 0);
+    assert_int_equal(w.n_without, 1);
+    assert_non_null(strstr(w.without, "masks /proc"));
+}
+
 static void never_begin(struct fc_supervise *s) { (void)s; }
 
 CASE(a_command_that_never_began)
@@ -714,6 +732,7 @@ int main(void)
         T(several_at_once),
         T(a_signal_does_not_make_it_twice),
         T(where_it_is_refused_the_command_goes_on_and_it_is_said_once),
+        T(a_proc_of_other_processes_is_not_believed),
         T(a_command_that_never_began),
         cmocka_unit_test(the_filter_fits),
     };
