@@ -112,6 +112,17 @@ bool fc_map_del(struct fc_map *m, uint64_t key)
     return true;
 }
 
+bool fc_map_next(const struct fc_map *m, size_t *at, uint64_t *ret_key, uint64_t *ret_value)
+{
+    for (; *at < m->cap; (*at)++)
+        if (m->keys[*at] != EMPTY && m->keys[*at] != TOMB) {
+            *ret_key = m->keys[*at] - 1;
+            *ret_value = m->values[(*at)++];
+            return true;
+        }
+    return false;
+}
+
 void fc_map_release(struct fc_map *m)
 {
     free(m->keys);

@@ -19,6 +19,8 @@ int fc_map_set(struct fc_map *m, uint64_t key, uint64_t value);
 bool fc_map_get(const struct fc_map *m, uint64_t key, uint64_t *ret_value);
 /** Remove @key if it is there. Returns whether it was. */
 bool fc_map_del(struct fc_map *m, uint64_t key);
+/** Walk in no order: begin with *at 0; each call that returns true sets the next key and value. Nothing may change meanwhile. */
+bool fc_map_next(const struct fc_map *m, size_t *at, uint64_t *ret_key, uint64_t *ret_value);
 /** Free the memory; empty and usable again. */
 void fc_map_release(struct fc_map *m);
 

@@ -54,7 +54,7 @@ void fuse_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_fil
 {
     (void)datasync;
     (void)fi;
-    fuse_reply_err(req, -fc_live_fsync(fuse_mount_of(req)->live, ino));
+    fuse_reply_err(req, fuse_mount_of(req)->batch_fsync ? 0 : -fc_live_fsync(fuse_mount_of(req)->live, ino));
 }
 
 void fuse_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *fi)
@@ -91,15 +91,20 @@ void fuse_op_copy_file_range(fuse_req_t req, fuse_ino_t ino, off_t offset, struc
     reply_done(req, fc_live_copy(fuse_mount_of(req)->live, ino, (uint64_t)offset, out_ino, (uint64_t)out_offset, size));
 }
 
+#define HIDDEN (UINT64_C(1) << 63)
+
 /** A directory listing on its way. */
 struct listing {
     fuse_req_t req;
+    struct fc_mount *m;
+    fuse_ino_t ino;
     char *data;
     size_t used, size;
     bool plus;
     char name[FC_NAME_MAX + 1];
-    uint64_t *taken; /* what the kernel gets a reference to */
+    uint64_t *taken; /* what was referenced; HIDDEN: but is not for the kernel, which is shown a place */
     size_t n_taken;
+    bool hidden;
 };
 
 /* Not referenced in a listing, and without a node of its own. */
@@ -116,8 +121,8 @@ static int list_one(void *arg, const char *name, size_t len, uint64_t next, cons
 
     memcpy(l->name, name, len); /* libfuse wants a NUL; no name is longer than FC_NAME_MAX */
     l->name[len] = '\0';
-    fuse_entry_of(fuse_mount_of(l->req), attr, &e);
-    if (is_dots(name, len))
+    fuse_entry_of(l->m, attr, &e);
+    if (is_dots(name, len) || fuse_place_is(l->m, l->ino, name, len))
         e.ino = 0;
     if (l->plus)
         n = fuse_add_direntry_plus(l->req, l->data + l->used, room, l->name, &e, (off_t)next);
@@ -126,28 +131,33 @@ static int list_one(void *arg, const char *name, size_t len, uint64_t next, cons
     if (n > room)
         return 1;
     l->used += n;
-    if (l->plus && e.ino != 0)
-        l->taken[l->n_taken++] = e.ino;
+    if (!l->plus || is_dots(name, len))
+        return 0;
+    fuse_known_add(l->m, attr->ino);
+    l->hidden |= e.ino == 0;
+    l->taken[l->n_taken++] = attr->ino | (e.ino == 0 ? HIDDEN : 0);
     return 0;
 }
 
 static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus)
 {
     enum { SMALLEST = 152 }; /* a fuse_direntplus with one byte of name */
-    struct fc_live *live = fuse_mount_of(req)->live;
-    struct listing l = {.req = req, .size = size < FUSE_IO_MAX ? size : FUSE_IO_MAX, .plus = plus};
+    struct fc_mount *m = fuse_mount_of(req);
+    struct listing l = {.req = req, .m = m, .ino = ino, .size = size < FUSE_IO_MAX ? size : FUSE_IO_MAX, .plus = plus};
+    bool given = false;
     int r = -ENOMEM;
 
     l.data = malloc(l.size);
     l.taken = plus ? malloc((l.size / SMALLEST + 1) * sizeof(*l.taken)) : NULL;
     if (l.data && (l.taken || !plus))
-        r = fc_live_readdir(live, ino, (uint64_t)offset, plus, list_one, &l);
+        r = fc_live_readdir(m->live, ino, (uint64_t)offset, plus, list_one, &l);
     if (r < 0)
         fuse_reply_err(req, -r);
-    else if (fuse_reply_buf(req, l.data, l.used) == 0)
-        l.n_taken = 0;
-    for (size_t i = 0; i < l.n_taken; i++) /* the kernel did not take the answer */
-        fc_live_forget(live, l.taken[i], 1);
+    else
+        given = fuse_reply_buf(req, l.data, l.used) == 0;
+    for (size_t i = 0; (!given || l.hidden) && i < l.n_taken; i++)
+        if (!given || (l.taken[i] & HIDDEN))
+            fuse_known_forget(m, l.taken[i] & ~HIDDEN, 1);
     free(l.taken);
     free(l.data);
 }

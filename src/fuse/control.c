@@ -11,43 +11,19 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "fuse/control.h"
-#include "fuse/disk.h"
-#include "fuse/session.h"
+#include "fuse/control_server.h"
 #include "live/verb.h"
 
-enum { CONNECTIONS_MAX = 64, BEGUN_SECONDS = 30 };
-
-/** A client. */
-struct connection {
-    struct fc_control *control;
-    int fd; /* -1: the place is free, or its thread waits to be joined */
-    bool used, done, pinned, holding;
-    pthread_t thread;
-};
-
-struct fc_control {
-    char *path;
-    struct fc_live *live;
-    struct fc_mount *mount;
-    struct fc_disk *disk;
-    int listen_fd, stop_fd;
-    struct stat socket; /* of our socket file, so that only that one is removed */
-    pthread_t thread;
-    bool running;
-    pthread_mutex_t lock; /* guards used, done and fd of the connections */
-    struct connection connections[CONNECTIONS_MAX];
-};
+enum { BEGUN_SECONDS = 30 };
 
 static int do_pin(struct connection *c, struct fc_error *err)
 {
     struct timeval limit = {.tv_sec = BEGUN_SECONDS};
-    int r = 0;
+    int r;
 
     if (c->pinned)
         return fc_fail(err, EALREADY, "pinned already");
-    if (c->control->mount)
-        r = fc_mount_flush(c->control->mount, err);
+    r = control_flush_all(c->control, err);
     if (r == 0)
         r = fc_live_pin(c->control->live, err);
     if (r < 0)
@@ -114,9 +90,9 @@ static int say_read_only(const struct fc_control *s, struct fc_error *err)
                    s->mount->service.mountpoint);
 }
 
-static int do_info(const struct fc_control *s, struct fc_buf *ret)
+static int do_info(struct fc_control *s, struct fc_buf *ret)
 {
-    struct control_info info = {.pid = getpid()};
+    struct control_info info = {.pid = getpid(), .n_sessions = control_count_sessions(s)};
     const char *mountpoint = s->mount ? s->mount->service.mountpoint : "";
     int r = fc_buf_add(ret, &info, sizeof(info));
 
@@ -152,8 +128,15 @@ static int undo_mount(const struct fc_control *s, bool lazy, struct fc_error *er
 
 static int do_stop(struct fc_control *s, bool lazy, struct fc_error *err)
 {
-    int r = lazy ? 0 : refuse_open_disk(s, err);
+    int r = lazy ? 0 : refuse_open_disk(s, err), n = control_count_sessions(s);
 
+    if (n > 0 && !lazy)
+        return fc_fail(err, EBUSY, "a command runs in the tree (fccompose run): wait for it, or end it with --lazy");
+    pthread_mutex_lock(&s->lock);
+    control_end_sessions(s);
+    pthread_mutex_unlock(&s->lock);
+    if (!s->mount && !s->disk && n > 0)
+        return 0;
     if (!s->mount && !s->disk)
         return fc_fail(err, EOPNOTSUPP, "nothing is mounted");
     if (r == 0 && s->mount)
@@ -187,6 +170,12 @@ static int answer(struct connection *c, const struct control_header *h, const st
     case CONTROL_RESET:
         r = do_reset(s, data, err);
         break;
+    case CONTROL_SERVE:
+        return control_do_serve(c, data, fd, err);
+    case CONTROL_PLACE:
+        return control_do_place(c, data, err);
+    case CONTROL_SERVED:
+        return control_do_served(c, err);
     case CONTROL_INFO:
         return do_info(s, ret);
     case CONTROL_STOP:
@@ -196,8 +185,7 @@ static int answer(struct connection *c, const struct control_header *h, const st
     }
     if (r == -EROFS)
         return say_read_only(s, err);
-    if (s->mount) /* who asked wants to see it in the mount; also what was done before a failure */
-        fuse_notifier_drain(s->mount);
+    control_drain_all(s); /* who asked wants to see it in the mount; also what was done before a failure */
     return r;
 }
 
@@ -235,6 +223,9 @@ static void *connection_main(void *arg)
 
     converse(c);
     unpin(c);
+    if (c->session)
+        fc_session_end(c->session);
+    control_end_session(c);
     pthread_mutex_lock(&c->control->lock);
     close(c->fd);
     c->fd = -1;
@@ -385,6 +376,7 @@ static void stop_threads(struct fc_control *s)
         return;
     pthread_join(s->thread, NULL);
     pthread_mutex_lock(&s->lock);
+    control_end_sessions(s);
     for (int i = 0; i < CONNECTIONS_MAX; i++)
         if (s->connections[i].used && s->connections[i].fd >= 0)
             shutdown(s->connections[i].fd, SHUT_RD); /* the answer to a request in progress is still sent */

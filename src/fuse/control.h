@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "fuse/fuse.h"
 
-enum { CONTROL_VERSION = 0x66636302, CONTROL_MAX = 16 << 20 };
+enum { CONTROL_VERSION = 0x66636303, CONTROL_MAX = 16 << 20 };
 
 /** What is asked for. */
 enum control_kind {
@@ -25,6 +25,20 @@ enum control_kind {
     CONTROL_RESET, /* data: paths, each with a NUL behind it */
     CONTROL_INFO,  /* reply: struct control_info, the mount point, a NUL, the virtual disk's file */
     CONTROL_STOP,  /* data: one byte, lazy */
+    CONTROL_SERVE, /* data: struct control_serve, and a descriptor */
+    CONTROL_PLACE, /* data: struct control_place, the name */
+    CONTROL_SERVED,
+};
+
+/** What SERVE asks for. */
+struct control_serve {
+    uint8_t single_id, batch_fsync;
+};
+
+/** What PLACE asks for, before the name. */
+struct control_place {
+    uint64_t parent;
+    uint8_t directory;
 };
 
 struct control_header {
@@ -35,7 +49,7 @@ struct control_header {
 
 /** What INFO answers, before the names. */
 struct control_info {
-    int32_t pid;
+    int32_t pid, n_sessions;
 };
 
 /** Send a message with @pass_fd (or -1). Returns 0 or -errno; never raises SIGPIPE. */

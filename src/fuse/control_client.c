@@ -81,6 +81,28 @@ int fc_control_reset(int fd, const char *const *paths, size_t n, struct fc_error
     return ask(fd, CONTROL_RESET, data.data, data.len, -1, NULL, err);
 }
 
+int fc_control_serve(int fd, const struct fc_control_session *options, int fuse_fd, struct fc_error *err)
+{
+    const struct control_serve s = {.single_id = options->single_id, .batch_fsync = options->batch_fsync};
+
+    return ask(fd, CONTROL_SERVE, &s, sizeof(s), fuse_fd, NULL, err);
+}
+
+int fc_control_place(int fd, uint64_t parent, const char *name, bool directory, struct fc_error *err)
+{
+    __attribute__((cleanup(fc_buf_release_auto))) struct fc_buf data = {0};
+    struct control_place p;
+
+    memset(&p, 0, sizeof(p)); /* the padding, too, is sent */
+    p.parent = parent;
+    p.directory = directory;
+    if (fc_buf_add(&data, &p, sizeof(p)) < 0 || fc_buf_adds(&data, name) < 0)
+        return fc_fail(err, ENOMEM, "out of memory");
+    return ask(fd, CONTROL_PLACE, data.data, data.len, -1, NULL, err);
+}
+
+int fc_control_served(int fd, struct fc_error *err) { return ask(fd, CONTROL_SERVED, NULL, 0, -1, NULL, err); }
+
 int fc_control_info(int fd, struct fc_control_info *ret, struct fc_error *err)
 {
     __attribute__((cleanup(fc_buf_release_auto))) struct fc_buf reply = {0};
@@ -97,6 +119,7 @@ int fc_control_info(int fd, struct fc_control_info *ret, struct fc_error *err)
         return fc_fail(err, EPROTO, "the mount process gave no sensible answer");
     memcpy(&info, reply.data, sizeof(info));
     ret->pid = info.pid;
+    ret->n_sessions = info.n_sessions;
     ret->mountpoint = strdup(mountpoint);
     ret->disk = strdup(end + 1); /* a buffer always ends with a NUL */
     if (ret->mountpoint && ret->disk)

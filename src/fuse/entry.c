@@ -15,8 +15,12 @@ void fuse_stat_of(const struct fc_mount *m, const struct fc_attr *attr, struct s
         .st_ino = attr->ino,
         .st_mode = attr->mode,
         .st_nlink = attr->nlink,
-        .st_uid = attr->uid == m->me.uid ? m->me.shown_uid : attr->uid,
-        .st_gid = attr->gid == m->me.gid ? m->me.shown_gid : attr->gid,
+        .st_uid = m->single_id             ? 0
+                  : attr->uid == m->me.uid ? m->me.shown_uid
+                                           : attr->uid,
+        .st_gid = m->single_id             ? 0
+                  : attr->gid == m->me.gid ? m->me.shown_gid
+                                           : attr->gid,
         .st_rdev = makedev(attr->rdev_major, attr->rdev_minor),
         .st_size = (off_t)attr->size,
         .st_blksize = FUSE_BLOCK,
@@ -52,7 +56,7 @@ struct fc_cred fuse_cred_of(const struct fc_mount *m, fuse_req_t req)
 /* Answer with an entry that fc_live_* referenced. When the kernel does not take it the reference is ours to drop. */
 static void reply_entry(fuse_req_t req, int r, const struct fc_attr *attr)
 {
-    const struct fc_mount *m = fuse_mount_of(req);
+    struct fc_mount *m = fuse_mount_of(req);
     struct fuse_entry_param e;
 
     if (r < 0) {
@@ -60,8 +64,9 @@ static void reply_entry(fuse_req_t req, int r, const struct fc_attr *attr)
         return;
     }
     fuse_entry_of(m, attr, &e);
+    fuse_known_add(m, attr->ino);
     if (fuse_reply_entry(req, &e) < 0)
-        fc_live_forget(m->live, attr->ino, 1);
+        fuse_known_forget(m, attr->ino, 1);
 }
 
 void fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -79,14 +84,14 @@ void fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 void fuse_op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
 {
-    fc_live_forget(fuse_mount_of(req)->live, ino, n);
+    fuse_known_forget(fuse_mount_of(req), ino, n);
     fuse_reply_none(req);
 }
 
 void fuse_op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 {
     for (size_t i = 0; i < count; i++)
-        fc_live_forget(fuse_mount_of(req)->live, forgets[i].ino, forgets[i].nlookup);
+        fuse_known_forget(fuse_mount_of(req), forgets[i].ino, forgets[i].nlookup);
     fuse_reply_none(req);
 }
 

@@ -128,6 +128,10 @@ int fc_mount_flush(struct fc_mount *m, struct fc_error *err)
     dev_t dev;
     int r;
 
+    if (m->attached) { /* its mount is not in our sight; but we know what it may have mapped */
+        r = fuse_known_launder(m);
+        return r < 0 ? fc_fail_errno(err, -r, "cannot write back what the command has mapped") : 0;
+    }
     if (atomic_load(&m->service.ended) || !fuse_device(m->service.mountpoint, &dev))
         return 0;
     r = launder(m, dev);

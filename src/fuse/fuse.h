@@ -46,7 +46,31 @@ int fc_mount_probe(const char *path);
 /** Unmount @path (fusermount3 -u, or umount2 as root). @lazy detaches also when busy. -EBUSY with words. */
 int fc_mount_undo(const char *path, bool lazy, struct fc_error *err);
 
-/* The control socket: one request a connection, except PIN, which lasts as long as the connection. */
+/* The session of a command: mounted by another, in a user namespace of its own. Several may serve one live tree. */
+
+/** How to serve it. All zero but the first three is the default. */
+struct fc_session_options {
+    struct fc_live *live; /**< opened with count_refs; borrowed */
+    int fuse_fd;          /**< /dev/fuse, opened and mounted by the command; duplicated */
+    const char *dir;      /**< on the file system whose free space is shown */
+    bool single_id;       /**< the namespace has but one id: everything is shown as 0:0 */
+    bool batch_fsync;     /**< fsync(2) is answered at once; who waits for the end syncs the tree */
+    bool debug;
+};
+
+/** Begin to answer, in threads. Free it with fc_mount_free() after fc_session_wait(). Returns 0 or -errno with words. */
+int fc_session_new(const struct fc_session_options *options, struct fc_mount **ret, struct fc_error *err);
+/**
+ * Show an empty file or directory as @name in the directory with inode number @parent (one of the tree, or a place), whatever
+ * the tree has there, until the session ends. It is for being mounted over. Returns 0, -EINVAL or -ENOMEM with words.
+ */
+int fc_session_place(struct fc_mount *m, uint64_t parent, const char *name, bool directory, struct fc_error *err);
+/** Wait until the command has unmounted it, or fc_session_end(). */
+void fc_session_wait(struct fc_mount *m);
+/** End it; the command's file system is dead then. Any thread. */
+void fc_session_end(struct fc_mount *m);
+
+/* The control socket: one request a connection, except PIN and SERVE, which last as long as the connection. */
 
 /** What the socket is about; all borrowed until fc_control_free(). */
 struct fc_control_options {
@@ -78,12 +102,23 @@ struct fc_control_info {
     int pid;
     char *mountpoint; /**< "": no mount */
     char *disk;       /**< the virtual disk's file; "": none */
+    int n_sessions;   /**< commands that run in the tree */
 };
 /** Client: what the server is. Release *ret; also after a failure, when it is empty. */
 int fc_control_info(int fd, struct fc_control_info *ret, struct fc_error *err);
 /** Free the strings. All zero is allowed. */
 void fc_control_info_release(struct fc_control_info *info);
 static inline void fc_control_info_release_auto(struct fc_control_info *info) { fc_control_info_release(info); }
+/** How a command's session is to be served. */
+struct fc_control_session {
+    bool single_id, batch_fsync; /**< see struct fc_session_options */
+};
+/** Client: serve a command's session on @fuse_fd, until it is unmounted or this connection is closed. One a connection. */
+int fc_control_serve(int fd, const struct fc_control_session *options, int fuse_fd, struct fc_error *err);
+/** Client: fc_session_place() in that session. */
+int fc_control_place(int fd, uint64_t parent, const char *name, bool directory, struct fc_error *err);
+/** Client: wait until the command's session has ended, the others know of all that it did, and that is durable. */
+int fc_control_served(int fd, struct fc_error *err);
 /** Client: unmount and exit; returns when the server has committed everything. */
 int fc_control_stop(int fd, bool lazy, struct fc_error *err);
 

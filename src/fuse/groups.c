@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The groups of who asks, on which set-group-id bits depend: the kernel tells only the first. */
+/* (The others are in /proc, but not under the number that the kernel gives for who is in a pid namespace of a command.) */
 #include "fuse/session.h"
 
 void fuse_groups_of(fuse_req_t req, struct fuse_groups *ret)
 {
-    int n = fuse_req_getgroups(req, FUSE_GROUPS_MAX, ret->ids);
+    int n = fuse_mount_of(req)->attached ? 0 : fuse_req_getgroups(req, FUSE_GROUPS_MAX, ret->ids);
 
     ret->n = n < 0 ? 0 : n < FUSE_GROUPS_MAX ? (uint32_t)n : FUSE_GROUPS_MAX;
 }

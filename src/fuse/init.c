@@ -16,8 +16,8 @@ static unsigned wanted(const struct fc_mount *m)
     want |= FUSE_CAP_HANDLE_KILLPRIV_V2;
 #endif
     /* ACLs imply default_permissions in the kernel. */
-    if (m->root_view)
-        want |= FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
+    if (m->root_view) /* with one id the kernel takes most ACLs for damaged */
+        want |= FUSE_CAP_DONT_MASK | (m->single_id ? 0 : FUSE_CAP_POSIX_ACL);
     return want;
 }
 
@@ -93,8 +93,9 @@ void fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
     }
     fi->keep_cache = 1;
     fuse_entry_of(m, &attr, &e);
+    fuse_known_add(m, attr.ino);
     if (fuse_reply_create(req, &e, fi) < 0)
-        fc_live_forget(m->live, attr.ino, 1);
+        fuse_known_forget(m, attr.ino, 1);
 }
 
 /* Nothing waits for close(2) here; ENOSYS ends these requests for good. */

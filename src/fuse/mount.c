@@ -35,7 +35,6 @@ static int open_service(struct fc_mount *m, const struct fc_mount_options *o, st
 
 static int fill(struct fc_mount *m, const struct fc_mount_options *o, struct fc_error *err)
 {
-    m->live = o->live;
     m->root_view = geteuid() == 0;
     m->own_as_set = o->own_as_set;
     m->own_uid = o->own_uid;
@@ -48,6 +47,18 @@ static int fill(struct fc_mount *m, const struct fc_mount_options *o, struct fc_
     return m->host_fd < 0 ? fc_fail_errno(err, errno, "cannot mount on %s", o->mountpoint) : 0;
 }
 
+void fuse_mount_init(struct fc_mount *m, struct fc_live *live, bool attached)
+{
+    m->live = live;
+    m->attached = attached;
+    m->host_fd = -1;
+    pthread_mutex_init(&m->notifier.lock, NULL);
+    pthread_cond_init(&m->notifier.more, NULL);
+    pthread_cond_init(&m->notifier.drained, NULL);
+    fuse_known_init(&m->known, attached);
+    fuse_places_init(&m->places);
+}
+
 int fc_mount_new(const struct fc_mount_options *options, struct fc_mount **ret, struct fc_error *err)
 {
     fc_auto(fc_mount_free) struct fc_mount *m = NULL;
@@ -58,10 +69,7 @@ int fc_mount_new(const struct fc_mount_options *options, struct fc_mount **ret, 
     m = calloc(1, sizeof(*m));
     if (!m)
         return fc_fail(err, ENOMEM, "out of memory");
-    m->host_fd = -1;
-    pthread_mutex_init(&m->notifier.lock, NULL);
-    pthread_cond_init(&m->notifier.more, NULL);
-    pthread_cond_init(&m->notifier.drained, NULL);
+    fuse_mount_init(m, options->live, false);
     r = fill(m, options, err);
     if (r == 0)
         r = open_service(m, options, err);
@@ -101,6 +109,8 @@ void fc_mount_free(struct fc_mount *m)
     fuse_service_close(&m->service);
     fuse_notifier_stop(m);
     fuse_service_release(&m->service);
+    fuse_known_release(m);
+    fuse_places_release(&m->places);
     if (m->host_fd >= 0)
         close(m->host_fd);
     pthread_cond_destroy(&m->notifier.drained);

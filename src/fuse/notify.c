@@ -10,6 +10,8 @@
 
 /* A change of many inodes waits here rather than take memory without bound. */
 enum { QUEUE_MAX = 65536 };
+/* For how long an answer waits until the other sessions know of what it has changed, in milliseconds. */
+enum { WAIT_MAX = 20 };
 
 /*
  * The session whose request this thread is answering: its kernel side knows what the request changes. With several
@@ -68,14 +70,29 @@ static void *notifier_main(void *arg)
     return NULL;
 }
 
+/* A file is written to piece by piece. With the lock. */
+static bool is_queued(const struct fuse_notifier *q, const struct fuse_note *note)
+{
+    struct fuse_note *last = q->n > 0 ? &q->items[q->n - 1] : NULL;
+
+    if (!last || last->name || note->name || last->ino != note->ino)
+        return false;
+    last->content |= note->content;
+    return true;
+}
+
 static void queue_note(struct fc_mount *m, const struct fuse_note *note)
 {
     struct fuse_notifier *q = &m->notifier;
     int r;
 
     pthread_mutex_lock(&q->lock);
-    while (q->n >= QUEUE_MAX)
+    while (!answering && q->n >= QUEUE_MAX)
         pthread_cond_wait(&q->drained, &q->lock);
+    if (is_queued(q, note)) {
+        pthread_mutex_unlock(&q->lock);
+        return;
+    }
     r = fc_grow(&q->items, &q->cap, q->n + 1, sizeof(*q->items));
     if (r == 0) {
         q->items[q->n++] = *note;
@@ -94,7 +111,7 @@ static void entry_changed(void *arg, uint64_t parent, const char *name, size_t l
     struct fuse_note note = {.ino = parent, .len = len};
 
     (void)ino;
-    if (answering == arg)
+    if (answering == arg || !fuse_known_has(arg, parent) || fuse_place_is(arg, parent, name, len))
         return;
     note.name = malloc(len + 1);
     if (!note.name) { /* cannot name it: at least what is listed is read anew */
@@ -108,8 +125,36 @@ static void entry_changed(void *arg, uint64_t parent, const char *name, size_t l
 
 static void inode_changed(void *arg, uint64_t ino, bool content)
 {
-    if (answering != arg)
+    if (answering != arg && fuse_known_has(arg, ino))
         queue_note(arg, &(struct fuse_note){.ino = ino, .content = content});
+}
+
+/*
+ * What a program has changed in one session the next one is to see in another, so the answer waits. But not for long: the
+ * kernel's notification waits for requests of the other session that are under way in the same directory, and those for
+ * us if they change something as well.
+ */
+static void all_told(void *arg)
+{
+    struct fc_mount *m = arg;
+    struct fuse_notifier *q = &m->notifier;
+    struct timespec until;
+    uint64_t want;
+    int r = 0;
+
+    if (!answering || answering == m)
+        return;
+    pthread_mutex_lock(&q->lock);
+    want = q->queued;
+    if (q->sent < want) {
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += WAIT_MAX * 1000 * 1000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+    }
+    while (q->sent < want && r == 0)
+        r = pthread_cond_clockwait(&q->drained, &q->lock, CLOCK_MONOTONIC, &until);
+    pthread_mutex_unlock(&q->lock);
 }
 
 int fuse_notifier_start(struct fc_mount *m, struct fc_error *err)
@@ -119,9 +164,9 @@ int fuse_notifier_start(struct fc_mount *m, struct fc_error *err)
     if (r != 0)
         return fc_fail_errno(err, r, "cannot start a thread");
     m->notifier.running = true;
-    m->listener = (struct fc_live_listener){.entry = entry_changed, .inode = inode_changed, .arg = m};
-    fc_live_set_listener(m->live, &m->listener);
-    return 0;
+    m->listener = (struct fc_live_listener){.entry = entry_changed, .inode = inode_changed, .told = all_told, .arg = m};
+    r = fc_live_listen(m->live, &m->listener);
+    return r < 0 ? fc_fail(err, ENOMEM, "out of memory") : 0;
 }
 
 void fuse_notifier_stop(struct fc_mount *m)
@@ -130,7 +175,7 @@ void fuse_notifier_stop(struct fc_mount *m)
 
     if (!q->running)
         return;
-    fc_live_set_listener(m->live, NULL);
+    fc_live_unlisten(m->live, &m->listener);
     pthread_mutex_lock(&q->lock);
     q->stop = true;
     pthread_cond_signal(&q->more);

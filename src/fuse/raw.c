@@ -69,17 +69,12 @@ static struct sx_time sx_time_of(const struct timespec *ts)
     return (struct sx_time){.sec = ts->tv_sec, .nsec = (uint32_t)ts->tv_nsec};
 }
 
-static void answer_statx(const struct raw *r)
+static void reply_statx(const struct raw *r, const struct fc_attr *attr)
 {
-    struct fc_attr a;
+    const struct fc_attr a = *attr;
     struct statx_out out;
     struct stat st;
-    int code = r->size < sizeof(struct statx_in) ? -EINVAL : fc_live_getattr(r->m->live, r->header->nodeid, &a);
 
-    if (code < 0) {
-        reply(r, -code, NULL, 0);
-        return;
-    }
     fuse_stat_of(r->m, &a, &st);
     out = (struct statx_out){.attr_valid = (uint64_t)FUSE_FOREVER,
                              .mask = STATX_BASIC_STATS | STATX_BTIME,
@@ -98,6 +93,17 @@ static void answer_statx(const struct raw *r)
                              .rdev_major = a.rdev_major,
                              .rdev_minor = a.rdev_minor};
     reply(r, 0, &out, sizeof(out));
+}
+
+static void answer_statx(const struct raw *r)
+{
+    struct fc_attr a;
+    int code = r->size < sizeof(struct statx_in) ? -EINVAL : fc_live_getattr(r->m->live, r->header->nodeid, &a);
+
+    if (code < 0)
+        reply(r, -code, NULL, 0);
+    else
+        reply_statx(r, &a);
 }
 
 /** The answer to TMPFILE, and to CREATE: an entry and an open file. */
@@ -145,18 +151,44 @@ static void answer_tmpfile(const struct raw *r)
         return;
     }
     fill_created(r->m, &a, &out);
+    fuse_known_add(r->m, a.ino);
     if (!reply(r, 0, &out, sizeof(out)))
-        fc_live_forget(r->m->live, a.ino, 1);
+        fuse_known_forget(r->m, a.ino, 1);
+}
+
+/* A place has no times, no owner but root, and nothing in it. */
+static void answer_place(const struct raw *r, const struct fuse_place_reply *p)
+{
+    const struct fc_attr a = {
+        .ino = p->ino, .mode = p->directory ? S_IFDIR | 0755 : S_IFREG | 0644, .nlink = p->directory ? 2 : 1};
+    const struct fuse_attr attr = {.ino = a.ino, .mode = a.mode, .nlink = a.nlink, .blksize = FUSE_BLOCK};
+    struct fuse_entry_out entry = {
+        .nodeid = p->ino, .entry_valid = (uint64_t)FUSE_FOREVER, .attr_valid = (uint64_t)FUSE_FOREVER, .attr = attr};
+    struct fuse_attr_out alone = {.attr_valid = (uint64_t)FUSE_FOREVER, .attr = attr};
+
+    if (p->has_entry)
+        reply(r, 0, &entry, sizeof(entry));
+    else if (p->has_attr && r->header->opcode == STATX)
+        reply_statx(r, &a);
+    else if (p->has_attr)
+        reply(r, 0, &alone, sizeof(alone));
+    else
+        reply(r, p->code, NULL, 0);
 }
 
 bool fuse_raw(void *userdata, const struct fuse_buf *request, int fd)
 {
     struct raw r = {.m = userdata, .header = request->mem, .fd = fd};
+    struct fuse_place_reply place;
 
     if ((request->flags & FUSE_BUF_IS_FD) || request->size < sizeof(*r.header))
         return false;
     r.body = r.header + 1;
     r.size = request->size - sizeof(*r.header);
+    if (fuse_place_answer(r.m, r.header->opcode, r.header->nodeid, r.body, r.size, &place)) {
+        answer_place(&r, &place);
+        return true;
+    }
     switch (r.header->opcode) {
     case TMPFILE:
         answer_tmpfile(&r);

@@ -72,6 +72,8 @@ void fuse_service_end(struct fuse_service *s)
         fc_log(FC_LOG_WARN, "cannot end: %s", strerror(errno));
 }
 
+static const char *name_of(const struct fuse_service *s) { return s->mountpoint ? s->mountpoint : "the command"; }
+
 struct fuse_worker {
     struct fuse_service *s;
     pthread_t thread;
@@ -172,7 +174,7 @@ int fuse_service_start(struct fuse_service *s, struct fc_error *err)
 
     s->workers = calloc((size_t)s->n_threads, sizeof(*s->workers));
     if (!s->workers)
-        return fc_fail(err, ENOMEM, "cannot serve %s: out of memory", s->mountpoint);
+        return fc_fail(err, ENOMEM, "cannot serve %s: out of memory", name_of(s));
     sigaction(KICK, &kick, NULL); /* stays: it does nothing, and several sessions want it */
     for (int i = 0; i < s->n_threads && r == 0; i++) {
         s->workers[i] = (struct fuse_worker){.s = s, .first = i == 0};
@@ -191,6 +193,15 @@ void fuse_service_join(struct fuse_service *s)
             join_worker(s, &s->workers[i]);
     free(s->workers);
     s->workers = NULL;
+}
+
+void fuse_service_wait_end(struct fuse_service *s)
+{
+    struct pollfd p = {.fd = s->stop_fd, .events = POLLIN};
+
+    while (!atomic_load(&s->ended) && (poll(&p, 1, -1) < 0 || !p.revents))
+        continue;
+    fuse_service_join(s);
 }
 
 static void supervise(struct fuse_service *s, int fd, void (*on_signal)(void *arg), void *arg)
@@ -216,7 +227,7 @@ int fuse_service_wait(struct fuse_service *s, void (*on_signal)(void *arg), void
     int r;
 
     if (fd < 0) {
-        r = fc_fail_errno(err, errno, "cannot serve %s", s->mountpoint);
+        r = fc_fail_errno(err, errno, "cannot serve %s", name_of(s));
         fuse_service_end(s);
         fuse_service_join(s);
         return r;

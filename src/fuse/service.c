@@ -48,18 +48,29 @@ static int new_session(struct fuse_service *s, const struct fuse_service_options
     return s->se ? 0 : fc_fail(err, ENOMEM, "cannot make a FUSE session");
 }
 
+/* libfuse takes the name of a descriptor for a mount that is made already. */
+static const char *place_of(const struct fuse_service *s, const struct fuse_service_options *o, char *buffer,
+                            size_t size)
+{
+    if (s->mountpoint)
+        return s->mountpoint;
+    snprintf(buffer, size, "/dev/fd/%d", o->fd);
+    return buffer;
+}
+
 static int mount_session(struct fuse_service *s, const struct fuse_service_options *o, struct fc_error *err)
 {
-    char words[SAID_MAX] = "";
+    char words[SAID_MAX] = "", buffer[32];
     int r;
 
     fuse_set_log_func(on_fuse_log);
     said = words;
     r = new_session(s, o, err);
-    if (r == 0 && fuse_session_mount(s->se, s->mountpoint) < 0) {
+    if (r == 0 && fuse_session_mount(s->se, place_of(s, o, buffer, sizeof(buffer))) < 0) {
         fuse_session_destroy(s->se);
         s->se = NULL;
-        r = fuse_explain(o->mountpoint, o->allow_other, words, err);
+        r = s->mountpoint ? fuse_explain(o->mountpoint, o->allow_other, words, err)
+                          : fc_fail(err, EIO, "cannot serve the command: %s", words);
     }
     said = NULL;
     return r;
@@ -73,9 +84,10 @@ int fuse_service_open(struct fuse_service *s, const struct fuse_service_options 
     pthread_cond_init(&s->began, NULL);
     s->userdata = options->userdata;
     s->n_threads = options->threads > 0 ? options->threads : default_threads();
-    s->mountpoint = realpath(options->mountpoint, NULL);
-    if (s->stop_fd < 0 || !s->mountpoint)
-        return fc_fail_errno(err, errno, "cannot mount on %s", options->mountpoint);
+    s->mountpoint = options->mountpoint ? realpath(options->mountpoint, NULL) : NULL;
+    if (s->stop_fd < 0 || (options->mountpoint && !s->mountpoint))
+        return fc_fail_errno(err, errno, "cannot mount on %s",
+                             options->mountpoint ? options->mountpoint : "a descriptor");
     return mount_session(s, options, err);
 }
 
@@ -89,7 +101,7 @@ void fuse_service_read_ahead(struct fuse_service *s)
     dev_t dev;
     int fd;
 
-    if (geteuid() != 0 || atomic_exchange(&s->read_ahead, true) || !fuse_device(s->mountpoint, &dev))
+    if (!s->mountpoint || geteuid() != 0 || atomic_exchange(&s->read_ahead, true) || !fuse_device(s->mountpoint, &dev))
         return;
     snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(dev), minor(dev));
     snprintf(text, sizeof(text), "%u", FUSE_IO_MAX >> 10);
@@ -130,6 +142,8 @@ void fuse_service_close(struct fuse_service *s)
     if (!s->se)
         return;
     atomic_store(&s->ended, true);
+    if (!s->mountpoint) /* who mounted it unmounts it; without us it is dead */
+        return;
     sever(s);
     fuse_session_unmount(s->se);
 }

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/map.h"
 #include "fuse/fuse.h"
 
 /** For how long the kernel may believe us, in seconds: for ever, since we tell it of every change. */
@@ -50,7 +51,7 @@ struct fuse_worker;
 /** A session with its threads, whatever it serves. */
 struct fuse_service {
     struct fuse_session *se;
-    char *mountpoint; /* absolute */
+    char *mountpoint; /* absolute; NULL: not in our sight */
     int n_threads;
     struct fuse_worker *workers; /* NULL: not started */
     const struct fc_mount *mark; /* see fuse_notifier_mark(); may be NULL */
@@ -72,20 +73,53 @@ struct fuse_alias {
     uint32_t uid, gid, shown_uid, shown_gid;
 };
 
+/** What the kernel has references to, by how many; only for a session that may end before the process does. */
+struct fuse_known {
+    bool on;
+    pthread_mutex_t lock;
+    struct fc_map counts;
+};
+
+/** A name that only one session shows. */
+struct fuse_place {
+    uint64_t parent; /* FUSE_PLACE_INO and up: in another place */
+    char *name;
+    bool directory;
+};
+/** Such names; the inode number of the first is FUSE_PLACE_INO, the others follow. They stay until the session ends. */
+struct fuse_places {
+    pthread_rwlock_t lock;
+    struct fuse_place *items;
+    size_t cap;
+    atomic_size_t n;
+};
+/** No inode of a tree has such a number. */
+#define FUSE_PLACE_INO (UINT64_C(1) << 62)
+
 struct fc_mount {
     struct fc_live *live;
     struct fuse_service service;
     int host_fd;    /* O_PATH: where the free space of statfs(2) is counted */
     bool root_view; /* default_permissions, new files belong to the caller */
     bool own_as_set, classic_open;
-    bool kill_priv; /* HANDLE_KILLPRIV_V2 was agreed upon */
+    bool attached;    /* mounted by a command, in its user namespace: see fc_session_new() */
+    bool single_id;   /* everything is shown as 0:0, since the kernel takes no other owner */
+    bool batch_fsync; /* fsync(2) waits for nothing */
+    bool kill_priv;   /* HANDLE_KILLPRIV_V2 was agreed upon */
     uint32_t own_uid, own_gid;
     struct fuse_alias me;
     struct fc_live_listener listener;
     struct fuse_notifier notifier;
+    struct fuse_known known;
+    struct fuse_places places;
     /* WRITEs of mapped pages: how many came so far, and how many are being answered. */
     atomic_uint_least64_t mapped_writes, mapped_writing;
 };
+
+/* mount.c */
+
+/** Make the parts of an all-zero session; fc_mount_free() from now on. */
+void fuse_mount_init(struct fc_mount *m, struct fc_live *live, bool attached);
 
 /* init.c */
 
@@ -137,6 +171,39 @@ void fuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
 void fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
 void fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
                     unsigned flags);
+
+/* known.c */
+
+/** Nothing is known yet; @on: keep account. */
+void fuse_known_init(struct fuse_known *k, bool on);
+/** An answer gives the kernel a reference to @ino that fc_live_* took. Before it is sent, since it may be dropped at once. */
+void fuse_known_add(struct fc_mount *m, uint64_t ino);
+/** Whether the kernel may have heard of @ino. */
+bool fuse_known_has(struct fc_mount *m, uint64_t ino);
+/** Drop @n references. */
+void fuse_known_forget(struct fc_mount *m, uint64_t ino, uint64_t n);
+/** Launder and drop the pages of everything that the kernel knows. Returns 0 or -errno. */
+int fuse_known_launder(struct fc_mount *m);
+/** The session has ended: drop all references. Free it. */
+void fuse_known_release(struct fc_mount *m);
+
+/* place.c */
+
+void fuse_places_init(struct fuse_places *p);
+void fuse_places_release(struct fuse_places *p);
+/** Whether the session shows @name in @parent whatever the tree has. */
+bool fuse_place_is(struct fc_mount *m, uint64_t parent, const char *name, size_t len);
+/** The answer to a request about a place. */
+struct fuse_place_reply {
+    int code;       /* positive errno, or 0 */
+    bool has_entry; /* LOOKUP: attr with a node id; else attributes alone */
+    bool has_attr;
+    uint64_t ino;
+    bool directory;
+};
+/** Whether it is such a request; then *ret is the answer. FORGET is none: it is harmless. */
+bool fuse_place_answer(struct fc_mount *m, uint32_t opcode, uint64_t nodeid, const void *body, size_t size,
+                       struct fuse_place_reply *ret);
 
 /* attr.c: attributes, symlinks, xattrs, statfs */
 
@@ -197,7 +264,8 @@ void fuse_notifier_mark(const struct fc_mount *m);
 
 /** What a session is to be. */
 struct fuse_service_options {
-    const char *mountpoint;
+    const char *mountpoint; /* NULL: @fd is /dev/fuse, opened and mounted by another; it becomes the session's */
+    int fd;
     int threads;      /* 0: as many as CPUs, but 4 to 8 */
     const char *text; /* mount options, behind fsname= and subtype= */
     bool allow_other; /* for the words of a failure; it is in @text too */
@@ -222,6 +290,8 @@ void fuse_service_release(struct fuse_service *s);
 int fuse_service_start(struct fuse_service *s, struct fc_error *err);
 /** Start it, unless it is, and wait until it has ended. At SIGINT, SIGTERM or SIGHUP @on_signal is called, once; it may call fuse_service_end(). */
 int fuse_service_wait(struct fuse_service *s, void (*on_signal)(void *arg), void *arg, struct fc_error *err);
+/** Wait until the session has ended, and for its threads. It was started. */
+void fuse_service_wait_end(struct fuse_service *s);
 /** End the session: the threads that answer requests stop as soon as they can. Any thread may call it. */
 void fuse_service_end(struct fuse_service *s);
 /** Wait for the threads of a session that has ended. */

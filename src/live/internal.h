@@ -147,7 +147,7 @@ struct live_inos {
     size_t n, cap;
 };
 
-/** What to tell the listener when the lock is free again. Names are borrowed from the caller, or owned if @owned. */
+/** What to tell the listeners when the lock is free again. Names are borrowed from the caller, or owned if @owned. */
 struct live_note {
     uint64_t ino, parent;
     const char *name; /* NULL: an inode changed */
@@ -174,7 +174,10 @@ struct fc_live {
     int data_fd;
     bool read_only, count_refs;
     bool full; /* the disk is: nothing new until a commit has made room */
-    const struct fc_live_listener *listener;
+
+    pthread_rwlock_t listening; /* guards the listeners, and is held while they are called; taken alone */
+    const struct fc_live_listener **listeners;
+    size_t n_listeners, cap_listeners;
 
     pthread_mutex_t commit, lock, store;
     pthread_mutex_t syncing; /* one sync of the data file at a time; taken alone */
@@ -213,7 +216,7 @@ struct fc_live {
 /* live.c */
 
 void live_lock(struct fc_live *live);
-/** Unlock, then tell the listener. @notes may be NULL. */
+/** Unlock, then tell the listeners. @notes may be NULL. */
 void live_unlock(struct fc_live *live, struct live_notes *notes);
 void live_note_entry(struct live_notes *notes, uint64_t parent, const char *name, size_t len, uint64_t ino);
 void live_note_inode(struct live_notes *notes, uint64_t ino, bool content);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open and close a live tree; its lock, references and listener. */
+/* Open and close a live tree; its lock, references and listeners. */
 #include "live/live.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ struct timespec live_now(void)
     return ts;
 }
 
-/* The listener */
+/* The listeners */
 
 static void tell(const struct fc_live_listener *l, const struct live_note *n)
 {
@@ -31,20 +31,32 @@ static void tell(const struct fc_live_listener *l, const struct live_note *n)
     }
 }
 
+static void tell_all(struct fc_live *live, const struct live_notes *notes)
+{
+    pthread_rwlock_rdlock(&live->listening);
+    for (size_t k = 0; k < live->n_listeners; k++) {
+        const struct fc_live_listener *l = live->listeners[k];
+
+        for (size_t i = 0; i < notes->n_fixed; i++)
+            tell(l, &notes->fixed[i]);
+        for (size_t i = 0; i < notes->n_more; i++)
+            tell(l, &notes->more[i]);
+    }
+    for (size_t k = 0; k < live->n_listeners; k++) /* all first hear of it, then any may wait */
+        if (live->listeners[k]->told)
+            live->listeners[k]->told(live->listeners[k]->arg);
+    pthread_rwlock_unlock(&live->listening);
+}
+
 void live_unlock(struct fc_live *live, struct live_notes *notes)
 {
-    const struct fc_live_listener *l = live->listener;
-
     pthread_mutex_unlock(&live->lock);
     if (!notes)
         return;
-    for (size_t i = 0; l && i < notes->n_fixed; i++)
-        tell(l, &notes->fixed[i]);
-    for (size_t i = 0; i < notes->n_more; i++) {
-        if (l)
-            tell(l, &notes->more[i]);
+    if (notes->n_fixed || notes->n_more)
+        tell_all(live, notes);
+    for (size_t i = 0; i < notes->n_more; i++)
         free(notes->more[i].owned);
-    }
     free(notes->more);
 }
 
@@ -94,11 +106,27 @@ void live_note_inode_more(struct live_notes *notes, uint64_t ino, bool content)
     notes->n_more++;
 }
 
-void fc_live_set_listener(struct fc_live *live, const struct fc_live_listener *listener)
+int fc_live_listen(struct fc_live *live, const struct fc_live_listener *listener)
 {
-    live_lock(live);
-    live->listener = listener;
-    live_unlock(live, NULL);
+    int r;
+
+    pthread_rwlock_wrlock(&live->listening);
+    r = fc_grow(&live->listeners, &live->cap_listeners, live->n_listeners + 1, sizeof(*live->listeners));
+    if (r == 0)
+        live->listeners[live->n_listeners++] = listener;
+    pthread_rwlock_unlock(&live->listening);
+    return r;
+}
+
+void fc_live_unlisten(struct fc_live *live, const struct fc_live_listener *listener)
+{
+    pthread_rwlock_wrlock(&live->listening);
+    for (size_t i = 0; i < live->n_listeners; i++)
+        if (live->listeners[i] == listener) {
+            live->listeners[i] = live->listeners[--live->n_listeners];
+            break;
+        }
+    pthread_rwlock_unlock(&live->listening);
 }
 
 /* References */
@@ -144,6 +172,20 @@ void fc_live_forget(struct fc_live *live, uint64_t ino, uint64_t n)
 
 /* Opening */
 
+/* Those who are many must not keep one out for ever who comes or goes. */
+static int init_listening(struct fc_live *live)
+{
+    pthread_rwlockattr_t attr;
+    int r = pthread_rwlockattr_init(&attr);
+
+    if (r != 0)
+        return r;
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    r = pthread_rwlock_init(&live->listening, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    return r;
+}
+
 static int init_locks(struct fc_live *live, struct fc_error *err)
 {
     pthread_condattr_t attr;
@@ -164,6 +206,8 @@ static int init_locks(struct fc_live *live, struct fc_error *err)
         r = pthread_mutex_init(&live->store, NULL);
     if (r == 0)
         r = pthread_mutex_init(&live->syncing, NULL);
+    if (r == 0)
+        r = init_listening(live);
     return r ? fc_fail_errno(err, r, "cannot make the locks of the live tree") : 0;
 }
 
@@ -273,6 +317,8 @@ void fc_live_free(struct fc_live *live)
     pthread_mutex_destroy(&live->lock);
     pthread_mutex_destroy(&live->store);
     pthread_mutex_destroy(&live->syncing);
+    pthread_rwlock_destroy(&live->listening);
+    free(live->listeners);
     free(live);
 }
 

@@ -72,10 +72,13 @@ struct fc_live_listener {
     void (*entry)(void *arg, uint64_t parent, const char *name, size_t len,
                   uint64_t ino);                          /**< a name appeared, went, or points elsewhere */
     void (*inode)(void *arg, uint64_t ino, bool content); /**< attributes, xattrs or (content) data changed */
+    void (*told)(void *arg); /**< the operation has told all; it returns when this does. May be NULL */
     void *arg;
 };
-/** Install it (NULL removes). Before threads use @live. The struct is borrowed. */
-void fc_live_set_listener(struct fc_live *live, const struct fc_live_listener *listener);
+/** Install one more. The struct is borrowed until fc_live_unlisten(). Any thread. Returns 0 or -ENOMEM. */
+int fc_live_listen(struct fc_live *live, const struct fc_live_listener *listener);
+/** Remove it, if it was installed; it is not called any more. Not from a listener. */
+void fc_live_unlisten(struct fc_live *live, const struct fc_live_listener *listener);
 
 /* Names */
 

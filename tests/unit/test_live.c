@@ -516,22 +516,38 @@ static void hear_entry(void *arg, uint64_t parent, const char *name, size_t len,
     snprintf(h->text + at_end, sizeof(h->text) - at_end, "%s%.*s;", ino ? "+" : "-", (int)len, name);
 }
 
+static void hear_end(void *arg)
+{
+    struct heard *h = arg;
+    size_t at_end = strlen(h->text);
+
+    snprintf(h->text + at_end, sizeof(h->text) - at_end, ".");
+}
+
 static void listener_hears(void **state)
 {
     struct world *w = *state;
     struct heard h = {""};
-    struct fc_live_listener l = {.entry = hear_entry, .arg = &h};
+    struct heard h2 = {""};
+    struct fc_live_listener l = {.entry = hear_entry, .told = hear_end, .arg = &h};
+    struct fc_live_listener second = {.entry = hear_entry, .arg = &h2};
     const char *etc = "etc";
 
-    fc_live_set_listener(w->live, &l);
+    assert_int_equal(fc_live_listen(w->live, &l), 0);
+    assert_int_equal(fc_live_listen(w->live, &second), 0);
     make(w, 1, "new", S_IFREG | 0644);
     assert_int_equal(rename_at(w, "", "new", "", "newer", 0), 0);
     assert_int_equal(fc_live_unlink(w->live, ino_at(w, "etc"), NAME("hostname")), 0);
-    assert_string_equal(h.text, "+new;-new;+newer;-hostname;");
+    assert_string_equal(h.text, "+new;.-new;+newer;.-hostname;.");
+    assert_string_equal(h2.text, "+new;-new;+newer;-hostname;");
+    fc_live_unlisten(w->live, &second);
     h.text[0] = '\0';
     assert_int_equal(fc_live_reset(w->live, &etc, 1, NULL), 0);
-    assert_string_equal(h.text, "+hostname;");
-    fc_live_set_listener(w->live, NULL);
+    assert_string_equal(h.text, "+hostname;.");
+    assert_string_equal(h2.text, "+new;-new;+newer;-hostname;");
+    fc_live_unlisten(w->live, &l);
+    make(w, 1, "unheard", S_IFREG | 0644);
+    assert_string_equal(h.text, "+hostname;.");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
