@@ -40,9 +40,22 @@ struct fc_run_edit {
     int flags; /**< XATTR_CREATE or XATTR_REPLACE */
 };
 
-/** What to run. All zero (but argv) is the default. Strings are borrowed for the call. */
+/** A FUSE file system that was just mounted as the tree, inside the command's user namespace. */
+struct fc_run_session {
+    int fuse_fd;
+    bool single_id; /**< the namespace has but one id: who owns what is to be shown as 0:0 */
+};
+
+/** A mount point that the tree lacks: an empty file or directory that only the session of the command shows. */
+struct fc_run_place {
+    uint64_t parent; /**< inode number of its directory, as stat(2) shows it in the tree */
+    const char *name;
+    bool directory;
+};
+
+/** What to run. All zero but serve and place is the default. Strings are borrowed for the call. */
 struct fc_run_options {
-    const char *const *argv; /**< NULL-terminated; argv[0] is searched in the tree's PATH */
+    const char *const *argv; /**< NULL-terminated; argv[0] is searched in the tree's PATH. NULL: the user's shell */
     const char *const *env;  /**< "K=V" on top of the default ones; NULL-terminated; may be NULL */
     const char *user;        /**< "USER[:GROUP]", names of the tree or numbers; NULL: 0:0 */
     const char *workdir;     /**< NULL: / */
@@ -52,10 +65,12 @@ struct fc_run_options {
     bool new_terminal;  /**< connect through a pseudo-terminal of its own (when ours is one) */
     int out_fd, err_fd; /**< where its output goes; 0: ours */
     /**
-     * Take the /dev/fuse descriptor that was just mounted as the tree, and serve it until it is unmounted. Returns 0 or -errno with
-     * words. The descriptor stays the caller's.
+     * Begin to answer requests on session->fuse_fd, in threads or another process, until it is unmounted, and return. The
+     * descriptor stays the caller's. Returns 0 or -errno with words.
      */
-    int (*serve)(void *arg, int fuse_fd, struct fc_error *err);
+    int (*serve)(void *arg, const struct fc_run_session *session, struct fc_error *err);
+    /** From now on show such a name in that session. Returns 0 or -errno with words. */
+    int (*place)(void *arg, const struct fc_run_place *place, struct fc_error *err);
     /**
      * Make an edit that the command may not make itself. Called in another thread, one at a time, while the command waits.
      * Returns 0 or a negative errno, which the command sees. NULL: the kernel refuses such calls.

@@ -53,6 +53,13 @@ int fc_supervise_open(const struct fc_supervise_options *options, struct fc_supe
     return 0;
 }
 
+int fc_supervise_descriptors(const struct fc_supervise *s, int ret[4])
+{
+    memcpy(ret, s->edits, sizeof(s->edits));
+    memcpy(ret + 2, s->listener, sizeof(s->listener));
+    return 4;
+}
+
 /* How many ids from 0 on the namespace has (all, if nobody knows): lines of first id inside, first id outside, count. */
 static uint32_t count_ids(int proc_fd, const char *map)
 {

@@ -54,6 +54,8 @@ int fc_supervise_watch(struct fc_supervise *s, int tree_fd, int proc_fd, struct 
  * it or refuse: then the parent's @without is told, and the command goes on without.
  */
 void fc_supervise_filter(struct fc_supervise *s);
+/** The descriptors that a child has to keep for the calls of its own: at most 4 into @ret. Returns how many. */
+int fc_supervise_descriptors(const struct fc_supervise *s, int ret[4]);
 /** In the parent: answer from now on, in a thread. Returns 0 or -errno with words. */
 int fc_supervise_start(struct fc_supervise *s, struct fc_error *err);
 /** Stop answering, wait for an edit that is being made, and free. In the child only what is the child's. NULL is allowed. */
