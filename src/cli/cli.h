@@ -18,7 +18,7 @@ struct cli_fetch;
 struct fc_fetch_watch;
 
 /** Exit statuses. */
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_WRONG_USAGE = 2 };
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_WRONG_USAGE = 2, CLI_NOT_RUN = 125 };
 /** What a run function returns (through cli_usage()) for wrong usage: no errno has this number. */
 enum { CLI_EUSAGE = 100000 };
 
@@ -78,6 +78,7 @@ struct cli_command {
     const struct cli_command *const *subs; /**< commands below this one, NULL-terminated; then there is no run */
     int min_operands, max_operands;        /**< max -1: any number */
     enum cli_complete completes;
+    bool wraps; /**< its operands are a command with options of its own; and it fails as container tools do, with 125 */
     /** Returns an exit status, or a negative errno with words in @err, or what cli_usage() returned. */
     int (*run)(struct cli *cli, const struct cli_args *args, struct fc_error *err);
 };

@@ -18,6 +18,8 @@ const struct cli_command *const cli_commands[] = {
     &cmd_schema,
     &cmd_mount,
     &cmd_umount,
+    &cmd_run,
+    &cmd_shell,
     &cmd_status,
     &cmd_diff,
     &cmd_reset,

@@ -17,6 +17,8 @@ extern const struct cli_command cmd_config;
 extern const struct cli_command cmd_cache;
 extern const struct cli_command cmd_mount;
 extern const struct cli_command cmd_umount;
+extern const struct cli_command cmd_run;
+extern const struct cli_command cmd_shell;
 extern const struct cli_command cmd_status;
 extern const struct cli_command cmd_diff;
 extern const struct cli_command cmd_reset;

@@ -182,5 +182,7 @@ int main(int argc, char **argv)
         hint_usage(&cli);
     cli_print_error(&cli, &err);
     cli_fetch_die_if_canceled();
+    if (cli.command && cli.command->wraps)
+        return CLI_NOT_RUN;
     return r == -CLI_EUSAGE ? CLI_WRONG_USAGE : CLI_FAILED;
 }

@@ -166,7 +166,7 @@ int cli_parse(struct cli *cli, const struct cli_command *command, int argc, char
     struct cli_args a = {0};
     int r;
 
-    fill(&t, command, stop_at_operand);
+    fill(&t, command, stop_at_operand || (command && command->wraps));
     a.args = calloc((size_t)argc + 1, sizeof(*a.args));
     a.operands = calloc((size_t)argc + 1, sizeof(*a.operands));
     r = a.args && a.operands ? parse(cli, &t, argc, argv, &a, ret_what, err) : fc_fail_errno(err, ENOMEM, "arguments");
@@ -174,7 +174,7 @@ int cli_parse(struct cli *cli, const struct cli_command *command, int argc, char
         cli_args_release(&a);
         return r;
     }
-    for (int i = optind; !stop_at_operand && i < argc; i++) /* what follows "--" */
+    for (int i = optind; !stop_at_operand && i < argc; i++) /* what follows "--", or a wrapped command */
         add_arg(&a, 0, argv[i]);
     *ret_next = optind;
     *ret_args = a;
