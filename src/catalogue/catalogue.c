@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arch.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "catalogue/distro.h"
@@ -70,7 +71,8 @@ const char *const *fc_catalogue_names(const char *const **ret_abouts)
 /* Its own name of the architecture @text: exactly so, or one that means the same. */
 static int choose_arch(const struct fc_distro *d, const char *text, struct fc_inquiry *q, struct fc_error *err)
 {
-    const char *machine = fc_arch_name(text);
+    const struct fc_arch *known = fc_arch_find(text);
+    const char *machine = known ? known->machine : NULL;
     struct fc_buf all = {0};
     int r;
 

@@ -76,9 +76,4 @@ int fc_catalogue_list(struct fc_fetcher *f, const char *name, const struct fc_ca
                       int (*fn)(void *arg, const struct fc_catalogue_release *release), void *arg,
                       struct fc_error *err);
 
-/** The name of the architecture @text under any name ("amd64", "arm64v8"...) as uname -m has it, or NULL. */
-const char *fc_arch_name(const char *text);
-/** This machine's. */
-const char *fc_arch_host(void);
-
 #endif

@@ -1,39 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Platforms: the many names of an architecture, and which image serves which machine. */
+/* Platforms: as texts, under the names that image-spec has for them, and which image serves which machine. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/arch.h"
 #include "oci/oci.h"
-
-/* Names in use, and what OCI calls them (the Go port's names; variants as in image-spec, "Platform Variants"). */
-static const struct {
-    const char *name, *arch, *variant;
-} names[] = {
-    {"x86_64", "amd64", ""},
-    {"x86-64", "amd64", ""},
-    {"aarch64", "arm64", ""},
-    {"arm64e", "arm64", ""},
-    {"armv8", "arm64", ""},
-    {"armhf", "arm", "v7"},
-    {"armv7", "arm", "v7"},
-    {"armv7l", "arm", "v7"},
-    {"armv7hl", "arm", "v7"},
-    {"armel", "arm", "v6"},
-    {"armv6", "arm", "v6"},
-    {"armv6l", "arm", "v6"},
-    {"i386", "386", ""},
-    {"i486", "386", ""},
-    {"i586", "386", ""},
-    {"i686", "386", ""},
-    {"x86", "386", ""},
-    {"ppc64el", "ppc64le", ""},
-    {"powerpc64le", "ppc64le", ""},
-    {"loongarch64", "loong64", ""},
-    {"mips64el", "mips64le", ""},
-    {"mipsel", "mipsle", ""},
-};
 
 static bool is_word(const char *s, size_t len)
 {
@@ -51,13 +24,12 @@ static bool take(char *to, size_t room, const char *s, size_t len)
 
 static void normalise(struct fc_oci_platform *p)
 {
-    for (size_t i = 0; i < FC_LENGTH(names); i++) {
-        if (strcmp(p->arch, names[i].name) != 0)
-            continue;
-        strcpy(p->arch, names[i].arch);
+    const struct fc_arch *a = fc_arch_find(p->arch);
+
+    if (a) {
+        strcpy(p->arch, a->oci);
         if (!p->variant[0])
-            strcpy(p->variant, names[i].variant);
-        break;
+            strcpy(p->variant, a->variant);
     }
     /* What every such machine is needs no saying. */
     if ((strcmp(p->arch, "arm64") == 0 && (strcmp(p->variant, "v8") == 0 || strcmp(p->variant, "8") == 0)) ||

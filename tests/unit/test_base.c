@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/arch.h"
 #include "base/arena.h"
 #include "base/child.h"
 #include "base/cleanup.h"
@@ -357,9 +358,39 @@ static void copy_range_copies_across_kinds(void **state)
     close(b);
 }
 
+static void architectures_have_many_names(void **state)
+{
+    static const struct {
+        const char *name, *machine, *oci, *variant;
+    } rows[] = {
+        {"AMD64", "x86_64", "amd64", ""}, {"arm64v8", "aarch64", "arm64", ""}, {"armhf", "armv7", "arm", "v7"},
+        {"armel", "armv5", "arm", "v6"},  {"i686", "i386", "386", ""},         {"ppc64el", "ppc64le", "ppc64le", ""},
+        {"mipsel", NULL, "mipsle", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < FC_LENGTH(rows); i++) {
+        const struct fc_arch *a = fc_arch_find(rows[i].name);
+
+        assert_non_null(a);
+        assert_string_equal(a->oci, rows[i].oci);
+        assert_string_equal(a->variant, rows[i].variant);
+        if (rows[i].machine)
+            assert_string_equal(a->machine, rows[i].machine);
+        else
+            assert_null(a->machine);
+        /* What a name stands for is a name itself, and stands for the same. */
+        if (rows[i].machine)
+            assert_string_equal(fc_arch_find(a->machine)->machine, a->machine);
+    }
+    assert_null(fc_arch_find("vax"));
+    assert_non_null(fc_arch_find(fc_arch_host()));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(architectures_have_many_names),
         cmocka_unit_test(error_has_code_and_words),
         cmocka_unit_test(wrap_cuts_what_does_not_fit),
         cmocka_unit_test(map_agrees_with_an_array),

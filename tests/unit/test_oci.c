@@ -108,6 +108,11 @@ static const struct {
     {"arm64/v8", "linux/arm64"},
     {"linux/arm64/v8", "linux/arm64"},
     {"armhf", "linux/arm/v7"},
+    {"armel", "linux/arm/v6"}, /* as other container tools have it; a distribution's armel is for ARMv5 */
+    {"arm32v5", "linux/arm/v5"},
+    {"linux/X64", "linux/amd64"},
+    {"mipsel", "linux/mipsle"},
+    {"VAX", "linux/VAX"},
     {"arm/v6", "linux/arm/v6"},
     {"armv7l", "linux/arm/v7"},
     {"i686", "linux/386"},
