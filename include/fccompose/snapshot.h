@@ -7,6 +7,7 @@
 #define FCCOMPOSE_SNAPSHOT_H
 
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include <fccompose/entry.h>
@@ -56,7 +57,16 @@ struct fc_snap_source {
     uint32_t layer; /**< stack position of the layer whose pack this is; FC_TREE_NONE: edits, or an image */
     struct fc_digest
         pack; /**< names the bytes of the pack, which never change; all zero for edits and images, which do */
+    struct fc_layer *packed; /**< the layer whose pack this is; NULL for edits and images. Borrowed from the snapshot */
 };
+
+/**
+ * Read @size bytes of a source at @offset: from @fd, but those of a pack are checked for damage when they are read for the
+ * first time, which reading @fd does not do.
+ *
+ * Returns the number of bytes, smaller where the file ends; -EIO when they are damaged; or another -errno. Any thread.
+ */
+FC_PUBLIC ssize_t fc_snap_source_read(const struct fc_snap_source *source, void *buffer, size_t size, uint64_t offset);
 
 /**
  * Make a snapshot of an unedited @tree. The snapshot borrows @tree, which must outlive it.

@@ -29,6 +29,8 @@ int fc_hasher_finish(struct fc_hasher *h, struct fc_digest *ret);
 int fc_hasher_finish_sum(struct fc_hasher *h, struct fc_sum *ret);
 /** Free. NULL is allowed. */
 void fc_hasher_free(struct fc_hasher *h);
+/** XXH3-128 of @size bytes in one go, canonical form. */
+void fc_fast_digest(const void *data, size_t size, uint8_t ret[16]);
 /** One-shot. Returns 0 or -EIO. */
 int fc_digest_of(const void *data, size_t size, struct fc_digest *ret);
 

@@ -16,7 +16,7 @@ int cli_cache_open(struct cli_cache *ret, struct fc_error *err);
 void cli_cache_release(struct cli_cache *c);
 static inline void cli_cache_release_auto(struct cli_cache *c) { cli_cache_release(c); }
 
-/** cmd_cache_gc.c */
-extern const struct cli_command cmd_cache_gc;
+/** cmd_cache_gc.c, cmd_cache_verify.c */
+extern const struct cli_command cmd_cache_gc, cmd_cache_verify;
 
 #endif

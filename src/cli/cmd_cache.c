@@ -8,7 +8,6 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "fetch/collect.h"
-#include "layer/gc.h"
 #include "oci/oci.h"
 #include "workspace/collect.h"
 
@@ -145,70 +144,6 @@ static int run_ls(struct cli *cli, const struct cli_args *args, struct fc_error 
     return r < 0 ? r : list_all(cli, &c, &all, &roots, err);
 }
 
-/* Read one thing whole; a damaged one is set aside. */
-static int verify_one(struct cli *cli, const struct cli_cache *c, const struct fc_stored *s, struct fc_error *err)
-{
-    fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
-    struct fc_error why = {0};
-    int r;
-
-    if (s->is_blob)
-        return fc_blob_verify(c->blobs, &s->digest, err);
-    r = fc_layer_peek(c->cache, &s->digest, &layer, err);
-    if (r == 0)
-        r = fc_layer_verify(layer, cli->progress, err);
-    if (r == -EBADMSG && fc_layer_set_aside(c->cache, &s->digest, &why) < 0)
-        cli_warn("%s", why.msg);
-    return r;
-}
-
-static int verify_all(struct cli *cli, const struct cli_cache *c, const struct fc_inventory *all, json_t *list,
-                      struct fc_error *err)
-{
-    char digest[FC_DIGEST_TEXT];
-    size_t n_bad = 0;
-    int r;
-
-    for (size_t i = 0; i < all->n; i++) {
-        struct fc_error why = {0};
-
-        r = verify_one(cli, c, &all->list[i], &why);
-        fc_digest_format(&all->list[i].digest, digest);
-        if (r < 0 && r != -ENOENT) { /* what another process collected meanwhile is no damage */
-            n_bad++;
-            cli_warn("%s: %s", digest, why.msg);
-        } else if (r == 0 && list) {
-            json_array_append_new(list, json_string(digest));
-        } else if (r == 0) {
-            printf("%s  ok\n", digest);
-        }
-    }
-    r = list ? cli_json_print(json_incref(list), err) : cli_flush(err);
-    if (r < 0 || !n_bad)
-        return r;
-    cli_hint(cli,
-             "next: in each workspace that needs them: fccompose pull (what was set aside is in %s/layers/.damaged-* "
-             "and %s/.damaged)",
-             fc_cache_dir(c->cache), c->blobs);
-    return fc_fail(err, EBADMSG, "%s: %zu of %zu layers and blobs are damaged", fc_cache_dir(c->cache), n_bad, all->n);
-}
-
-static int run_verify(struct cli *cli, const struct cli_args *args, struct fc_error *err)
-{
-    fc_auto(cli_cache_release) struct cli_cache c = {0};
-    fc_auto(fc_inventory_release) struct fc_inventory all = {0};
-    json_t *list = cli->json ? json_array() : NULL;
-    int r = cli_cache_open(&c, err);
-
-    (void)args;
-    if (r == 0)
-        r = fc_inventory_read(c.cache, c.blobs, &all, err);
-    if (r == 0)
-        r = verify_all(cli, &c, &all, list, err);
-    json_decref(list);
-    return r;
-}
-
 static int run_path(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
     fc_auto(cli_cache_release) struct cli_cache c = {0};
@@ -232,24 +167,6 @@ static const struct cli_command cmd_cache_ls = {
              "process has it open, the workspaces that need it, the tags of an image. A tag alone keeps nothing.",
     .max_operands = 0,
     .run = run_ls,
-};
-
-static const struct cli_example cache_verify_examples[] = {
-    {"After a crash or a doubtful disk", "fccompose cache verify"},
-    {0},
-};
-
-static const struct cli_command cmd_cache_verify = {
-    .name = "cache verify",
-    .group = CLI_GROUP_STACK,
-    .summary = "Read everything in the cache and check its digests",
-    .usage = "[--json]",
-    .about = "Prints the layers and blobs that are whole; damaged ones are named on standard error, set aside, and "
-             "make the exit "
-             "status 1. `fccompose pull` brings layers back; blobs are fetched again when they are needed.",
-    .examples = cache_verify_examples,
-    .max_operands = 0,
-    .run = run_verify,
 };
 
 static const struct cli_command cmd_cache_path = {

@@ -11,6 +11,7 @@
 #include "cli/lock.h"
 #include "cli/view.h"
 #include "layer/layer.h"
+#include "stack/stack.h"
 #include "workspace/workspace.h"
 
 enum { OPT_UPDATE = CLI_LONG_ONLY, OPT_CHECK };
@@ -140,12 +141,6 @@ static bool is_named(const struct cli_args *args, const struct fc_workspace *ws,
     return args->n_operands == 0;
 }
 
-/* What cannot be looked up again: made here, or named by its digest. */
-static bool is_fixed(const char *locator)
-{
-    return strncmp(locator, "commit:", 7) == 0 || strncmp(locator, "sha256:", 7) == 0 || strcmp(locator, "-") == 0;
-}
-
 static int update(struct cli *cli, const struct cli_args *args, struct fc_workspace *ws, struct fc_cache *cache,
                   struct fc_error *err)
 {
@@ -158,7 +153,7 @@ static int update(struct cli *cli, const struct cli_args *args, struct fc_worksp
         struct group g = group_at(fc_workspace_stack(ws, &n), n, i);
         uint32_t now = g.n;
 
-        if (is_named(args, ws, &g) && !is_fixed(g.locator)) {
+        if (is_named(args, ws, &g) && !fc_stack_only_in_cache(g.locator)) {
             n_named++;
             r = update_group(cli, ws, cache, &g, &now, err);
             n_changed += r > 0;

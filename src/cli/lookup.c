@@ -160,18 +160,20 @@ static int put_zeros(int fd, uint64_t n)
     return r;
 }
 
-static int put_extent(int source, const struct fc_snap_extent *e, uint64_t length, char *buffer, int fd,
-                      struct fc_error *err)
+static int put_extent(const struct fc_snap_source *source, const struct fc_snap_extent *e, uint64_t length,
+                      char *buffer, int fd, struct fc_error *err)
 {
     char name[512];
 
     for (uint64_t done = 0; done < length;) {
         uint64_t left = length - done;
-        ssize_t n = fc_pread_full(source, buffer, left < CHUNK ? (size_t)left : (size_t)CHUNK, e->source_offset + done);
+        size_t want = left < CHUNK ? (size_t)left : (size_t)CHUNK;
+        ssize_t n = fc_snap_source_read(source, buffer, want, e->source_offset + done);
         int r;
 
         if (n <= 0)
-            return fc_fail_errno(err, n < 0 ? (int)-n : EIO, "cannot read %s", fc_fd_path(source, name, sizeof(name)));
+            return fc_fail_errno(err, n < 0 ? (int)-n : EIO, "cannot read %s",
+                                 fc_fd_path(source->fd, name, sizeof(name)));
         r = fc_write_full(fd, buffer, (size_t)n);
         if (r < 0)
             return fc_fail_errno(err, -r, "cannot write the content");
@@ -197,7 +199,7 @@ static int cat(const struct fc_snapshot *s, uint32_t inode, int fd, struct fc_er
         r = put_zeros(fd, extents[n].offset - at);
         if (r < 0)
             break;
-        r = put_extent(sources[extents[n].source].fd, &extents[n], length, buffer, fd, err);
+        r = put_extent(&sources[extents[n].source], &extents[n], length, buffer, fd, err);
         if (r < 0)
             return r;
         at = extents[n].offset + length;

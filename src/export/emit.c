@@ -48,7 +48,7 @@ static int emit_run(struct fc_emitter *e, const struct fc_snap_extent *x, uint64
 
     for (uint64_t done = 0; done < length;) {
         size_t want = length - done < CHUNK ? (size_t)(length - done) : CHUNK;
-        ssize_t n = fc_pread_full(e->sources[x->source].fd, e->buffer, want, x->source_offset + done);
+        ssize_t n = fc_snap_source_read(&e->sources[x->source], e->buffer, want, x->source_offset + done);
         struct fc_block b = {.data = e->buffer, .size = want, .offset = x->offset + done};
         int r;
 

@@ -102,7 +102,7 @@ static int read_file(struct fc_ext4_planner *p, const struct fc_ext4_node *node,
         const struct fc_snap_extent *e = &p->extents[s->first_extent + i];
         size_t want = (size_t)(s->size - e->offset < e->length ? s->size - e->offset : e->length);
 
-        if (fc_pread_full(p->sources[e->source].fd, content + e->offset, want, e->source_offset) != (ssize_t)want)
+        if (fc_snap_source_read(&p->sources[e->source], content + e->offset, want, e->source_offset) != (ssize_t)want)
             return fc_ext4_fail_at(p, node->source, EIO, "cannot read its content");
     }
     return 0;

@@ -80,9 +80,8 @@ static int write_files(struct fc_layer_builder *b, const struct fc_digest *diffi
 {
     fc_auto(fc_free) char *path = NULL;
     fc_auto(fc_close) int fd = -1;
-    struct fc_digest pack_digest;
     struct stat st;
-    int r = fc_pack_finish(&b->pack, &pack_digest);
+    int r = fc_pack_finish(&b->pack);
 
     if (r < 0)
         return fail_write(b, r, err);
@@ -93,7 +92,7 @@ static int write_files(struct fc_layer_builder *b, const struct fc_digest *diffi
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
         return fail_write(b, -errno, err);
-    r = fc_layer_write_index(b, diffid, tar_size, &pack_digest, fd, err);
+    r = fc_layer_write_index(b, diffid, tar_size, fd, err);
     if (r < 0)
         return r;
     /* Layers never change: take the write bits away. The folder, made 0700, gets the mode that the umask asks for. */
@@ -132,7 +131,7 @@ static int put_in_place(struct fc_layer_builder *b, const struct fc_digest *diff
         free(b->temp);
         b->temp = NULL;
     } else if (errno == EEXIST || errno == ENOTEMPTY) {
-        r = fc_layer_open(b->cache, diffid, ret_layer, err);
+        r = fc_layer_open_whole(b->cache, diffid, ret_layer, err);
         if (r != -EBADMSG && r != -ENOENT)
             return r;
         r = displace(b, final);

@@ -29,8 +29,8 @@ struct fc_layer_builder {
  *
  * Returns 0 or a negative errno with words.
  */
-int fc_layer_write_index(const struct fc_layer_builder *b, const struct fc_digest *diffid, uint64_t tar_size,
-                         const struct fc_digest *pack_digest, int fd, struct fc_error *err);
+int fc_layer_write_index(const struct fc_layer_builder *b, const struct fc_digest *diffid, uint64_t tar_size, int fd,
+                         struct fc_error *err);
 
 /** Give links whose target came later in the archive that target's inode as fallback. */
 void fc_layer_resolve_links(struct fc_layer_builder *b);

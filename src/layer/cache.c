@@ -82,6 +82,18 @@ static int make_folder(const char *path, mode_t mode, struct fc_error *err)
     return 0;
 }
 
+/*
+ * A new cache knows all its workspaces from the beginning. One that has layers and no such folder was made before caches knew
+ * any, or has lost it: what its layers are needed for cannot be told, and garbage collection says so.
+ */
+static void begin_workspaces(const struct fc_cache *cache)
+{
+    fc_auto(fc_free) char *path = join(cache->dir, "workspaces");
+
+    if (path && access(cache->layers, F_OK) < 0)
+        (void)mkdir(path, 0700);
+}
+
 int fc_cache_open(const char *path, struct fc_cache **ret_cache, struct fc_error *err)
 {
     fc_auto(fc_cache_free) struct fc_cache *cache = calloc(1, sizeof(*cache));
@@ -102,6 +114,8 @@ int fc_cache_open(const char *path, struct fc_cache **ret_cache, struct fc_error
     if (!cache->layers || !cache->sources)
         return fc_fail(err, ENOMEM, "out of memory");
     r = fc_mkdir_all(cache->dir, err);
+    if (r == 0)
+        begin_workspaces(cache);
     /* Contents of layers, whatever modes they have inside, are for this user alone unless shared on purpose. */
     if (r == 0)
         r = make_folder(cache->layers, 0700, err);

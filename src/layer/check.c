@@ -21,12 +21,13 @@ static bool fits(const struct fc_layer_header *h, uint64_t offset, uint64_t n, u
 
 static int check_header(const struct fc_layer_header *h, uint64_t size, uint64_t pack_size, struct fc_error *err)
 {
-    if (size < sizeof(*h) || memcmp(h->magic, FC_LAYER_MAGIC, sizeof(h->magic)) != 0)
+    if (size < FC_LAYER_HEADER_OLD || memcmp(h->magic, FC_LAYER_MAGIC, sizeof(h->magic)) != 0)
         return fc_fail(err, EBADMSG, "not a layer index");
     if (h->version < FC_LAYER_VERSION_MIN || h->version > FC_LAYER_VERSION)
         return fc_fail(err, EBADMSG, "layer format %u, this program knows %u to %u", h->version, FC_LAYER_VERSION_MIN,
                        FC_LAYER_VERSION);
-    if (h->header_size != sizeof(*h) || h->index_size != size)
+    if (h->header_size != (h->version < 3 ? FC_LAYER_HEADER_OLD : sizeof(*h)) || h->index_size != size ||
+        h->header_size > size)
         return bad(err, "length of the index", size);
     if (h->pack_size != pack_size)
         return bad(err, "length of the pack", pack_size);
@@ -34,6 +35,8 @@ static int check_header(const struct fc_layer_header *h, uint64_t size, uint64_t
         !fits(h, h->inodes, h->n_inodes, sizeof(struct fc_layer_inode)) ||
         !fits(h, h->extents, h->n_extents, sizeof(struct fc_layer_extent)) ||
         !fits(h, h->xattrs, h->n_xattrs, sizeof(struct fc_layer_xattr)) || !fits(h, h->strings, h->strings_size, 1))
+        return bad(err, "place of a table", 0);
+    if (h->version >= 3 && !fits(h, h->sums, FC_LAYER_N_SUMS(h->pack_size), sizeof(struct fc_layer_sum)))
         return bad(err, "place of a table", 0);
     if (h->n_nodes == 0 || h->n_nodes == FC_LAYER_NONE || h->n_inodes == FC_LAYER_NONE)
         return bad(err, "number of nodes", h->n_nodes);
@@ -229,6 +232,7 @@ int fc_layer_check(const void *data, uint64_t size, uint64_t pack_size, struct f
     v.inodes = (const void *)(base + h->inodes);
     v.extents = (const void *)(base + h->extents);
     v.xattrs = (const void *)(base + h->xattrs);
+    v.sums = h->version >= 3 ? (const void *)(base + h->sums) : NULL;
     v.strings = base + h->strings;
     if (h->strings_size == 0 || v.strings[h->strings_size - 1] != '\0')
         return bad(err, "end of the strings", h->strings_size);

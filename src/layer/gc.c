@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/log.h"
 #include "layer/cache.h"
 
 #define ASIDE ".damaged-"
@@ -115,17 +116,8 @@ struct sweep {
     struct fc_cache *cache;
     const char *folder;
     bool (*is_left)(const struct sweep *s, const char *name);
-    int64_t before;
-    bool dry_run;
-    fc_leftover_fn fn;
-    void *arg;
+    const struct fc_leftover_options *o;
 };
-
-static bool is_aside(const struct sweep *s, const char *name)
-{
-    (void)s;
-    return strncmp(name, ASIDE, strlen(ASIDE)) == 0;
-}
 
 static bool exists(char *path)
 {
@@ -133,6 +125,21 @@ static bool exists(char *path)
 
     free(path);
     return there;
+}
+
+static bool is_aside(const struct sweep *s, const char *name)
+{
+    struct fc_digest diffid;
+
+    if (strncmp(name, ASIDE, strlen(ASIDE)) != 0)
+        return false;
+    if (fc_digest_parse(name + strlen(ASIDE), &diffid) < 0 || exists(fc_cache_layer_path(s->cache, &diffid)) ||
+        !s->o->is_needed(s->o->arg, &diffid))
+        return true;
+    fc_log(FC_LOG_WARN,
+           "%s/%s stays: a workspace needs that layer, and there is no whole one; next: fccompose pull there",
+           s->folder, name);
+    return false;
 }
 
 /* A note leads to a layer, or to another note that does. */
@@ -155,17 +162,17 @@ static int sweep_one(const struct sweep *s, int dir, const char *name, struct fc
     uint64_t bytes;
     int r;
 
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_mtim.tv_sec > s->before || !s->is_left(s, name))
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_mtim.tv_sec > s->o->before || !s->is_left(s, name))
         return 0;
     if (asprintf(&path, "%s/%s", s->folder, name) < 0) {
         path = NULL;
         return fc_fail(err, ENOMEM, "out of memory");
     }
     bytes = S_ISDIR(st.st_mode) ? folder_bytes(path) : blocks(&st);
-    r = s->dry_run ? 0 : fc_remove_all(dir, name);
+    r = s->o->dry_run ? 0 : fc_remove_all(dir, name);
     if (r < 0)
         return fc_fail_errno(err, -r, "cannot remove %s", path);
-    s->fn(s->arg, path, bytes);
+    s->o->fn(s->o->arg, path, bytes);
     return 0;
 }
 
@@ -183,10 +190,9 @@ static int sweep(const struct sweep *s, struct fc_error *err)
     return r;
 }
 
-int fc_cache_leftovers(struct fc_cache *cache, int64_t before, bool dry_run, fc_leftover_fn fn, void *arg,
-                       struct fc_error *err)
+int fc_cache_leftovers(struct fc_cache *cache, const struct fc_leftover_options *options, struct fc_error *err)
 {
-    struct sweep s = {cache, cache->layers, is_aside, before, dry_run, fn, arg};
+    struct sweep s = {cache, cache->layers, is_aside, options};
     int r = sweep(&s, err);
 
     s.folder = cache->sources;

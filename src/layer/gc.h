@@ -30,11 +30,19 @@ int fc_layer_set_aside(struct fc_cache *cache, const struct fc_digest *diffid, s
 
 /** Called with the path of each thing found, and its bytes on the disk. */
 typedef void (*fc_leftover_fn)(void *arg, const char *path, uint64_t bytes);
+/** What to remove of leftovers. */
+struct fc_leftover_options {
+    int64_t before; /**< nothing newer than this, in seconds since 1970 */
+    bool dry_run;   /**< only say them */
+    bool (*is_needed)(void *arg,
+                      const struct fc_digest *diffid); /**< the damaged layer is the only one that there is */
+    fc_leftover_fn fn;
+    void *arg; /**< of both */
+};
 /**
- * Remove damaged layers that were set aside, and notes that lead to no layer, if they are of @before (seconds since 1970) or
- * earlier. With @dry_run only say them. Returns 0 or -errno with words.
+ * Remove damaged layers that were set aside, and notes that lead to no layer. A damaged layer that is needed stays, with a
+ * warning, until there is a whole one in its place. Returns 0 or -errno with words.
  */
-int fc_cache_leftovers(struct fc_cache *cache, int64_t before, bool dry_run, fc_leftover_fn fn, void *arg,
-                       struct fc_error *err);
+int fc_cache_leftovers(struct fc_cache *cache, const struct fc_leftover_options *options, struct fc_error *err);
 
 #endif

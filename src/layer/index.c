@@ -120,6 +120,7 @@ static void lay_out(const struct fc_layer_builder *b, struct fc_layer_header *h)
     h->inodes = place(&at, (uint64_t)h->n_inodes * sizeof(struct fc_layer_inode));
     h->extents = place(&at, (uint64_t)h->n_extents * sizeof(struct fc_layer_extent));
     h->xattrs = place(&at, (uint64_t)h->n_xattrs * sizeof(struct fc_layer_xattr));
+    h->sums = place(&at, b->pack.n_sums * sizeof(struct fc_layer_sum));
     h->strings = place(&at, h->strings_size);
     h->index_size = at;
 }
@@ -152,30 +153,41 @@ static int put_all(const struct fc_layer_builder *b, const struct tables *t, int
         r = put(fd, hasher, b->pack.extents, (uint64_t)h->n_extents * sizeof(*b->pack.extents));
     if (r == 0)
         r = put(fd, hasher, b->xattrs, (uint64_t)h->n_xattrs * sizeof(*b->xattrs));
+    if (r == 0)
+        r = put(fd, hasher, b->pack.sums, b->pack.n_sums * sizeof(*b->pack.sums));
     return r < 0 ? r : put(fd, hasher, b->strings.data, h->strings_size);
 }
 
-int fc_layer_write_index(const struct fc_layer_builder *b, const struct fc_digest *diffid, uint64_t tar_size,
-                         const struct fc_digest *pack_digest, int fd, struct fc_error *err)
+static int digest_all(const struct fc_layer_builder *b, const struct tables *t, struct fc_hasher *hasher,
+                      struct fc_digest *ret)
+{
+    int r = put_all(b, t, -1, hasher);
+
+    return r < 0 ? r : fc_hasher_finish(hasher, ret);
+}
+
+int fc_layer_write_index(const struct fc_layer_builder *b, const struct fc_digest *diffid, uint64_t tar_size, int fd,
+                         struct fc_error *err)
 {
     fc_auto(release_tables) struct tables t = {0};
-    fc_auto(fc_hasher_free) struct fc_hasher *hasher = fc_hasher_new();
+    fc_auto(fc_hasher_free) struct fc_hasher *fast = fc_hasher_new_fast(), *hasher = fc_hasher_new();
     struct fc_digest digest;
     int r = alloc_tables(b, &t);
 
-    if (r < 0 || !hasher)
+    if (r < 0 || !fast || !hasher)
         return fc_fail(err, ENOMEM, "%s: out of memory", b->label);
     fill_tables(b, &t);
     memcpy(t.header.diffid, diffid->bytes, sizeof(t.header.diffid));
-    memcpy(t.header.pack_digest, pack_digest->bytes, sizeof(t.header.pack_digest));
     t.header.pack_size = b->pack.size;
     t.header.tar_size = tar_size;
     lay_out(b, &t.header);
-    r = put_all(b, &t, -1, hasher);
-    if (r == 0)
-        r = fc_hasher_finish(hasher, &digest);
+    r = digest_all(b, &t, hasher, &digest);
     if (r == 0) {
         memcpy(t.header.index_digest, digest.bytes, sizeof(digest.bytes));
+        r = digest_all(b, &t, fast, &digest);
+    }
+    if (r == 0) {
+        memcpy(t.header.index_check, digest.bytes, sizeof(t.header.index_check));
         r = put_all(b, &t, fd, NULL);
     }
     return r < 0 ? fc_fail_errno(err, -r, "%s: cannot write the layer into the cache", b->label) : 0;

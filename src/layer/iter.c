@@ -182,7 +182,11 @@ static int layer_read(struct fc_entry_iter *base, struct fc_block *ret_block, st
     e = &it->v->extents[it->file->first_extent + it->extent];
     left = e->length - it->done;
     want = left < CHUNK ? (size_t)left : CHUNK;
-    n = fc_pread_full(it->v->pack_fd, it->buffer, want, e->pack_offset + it->done);
+    n = fc_layer_read_pack(it->layer, it->buffer, want, e->pack_offset + it->done);
+    if (n == -EBADMSG)
+        return fc_fail(err, EBADMSG,
+                       "the content of \"%s\" in the cache is damaged: its bytes are not those that were written",
+                       it->path.data);
     if (n < 0)
         return fc_fail_errno(err, (int)-n, "cannot read \"%s\" from the cache", it->path.data);
     if ((size_t)n < want)

@@ -4,6 +4,7 @@
 #define FC_LAYER_LAYER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include <fccompose/layer.h>
 
@@ -20,12 +21,22 @@ struct fc_layer_view {
     const struct fc_layer_inode *inodes;
     const struct fc_layer_extent *extents;
     const struct fc_layer_xattr *xattrs;
+    const struct fc_layer_sum *sums; /**< NULL in layers before version 3 */
     const char *strings;
     int pack_fd; /**< open for reading as long as the layer is; -1 never */
 };
 
 /** The tables. Borrowed from @layer. */
 const struct fc_layer_view *fc_layer_view(const struct fc_layer *layer);
+
+/**
+ * Read @size bytes of the pack at @offset. Bytes that this process has not read before are checked by the layer's sums; of a
+ * layer that has them wrong that is noted in the cache.
+ *
+ * Returns the number of bytes, smaller only where the pack was cut short; -EBADMSG if they are not those that were written;
+ * -ENOMEM; or -errno of reading. Any thread.
+ */
+ssize_t fc_layer_read_pack(struct fc_layer *layer, void *buffer, size_t size, uint64_t offset);
 
 /** Builds one layer in a temporary place of the cache. Not thread-safe. */
 struct fc_layer_builder;
@@ -65,6 +76,15 @@ int fc_cache_each(struct fc_cache *cache, int (*fn)(void *arg, const struct fc_d
 /** fc_layer_open() for a look that is no use: the time of the layer's last use stays as it is. The same contract. */
 int fc_layer_peek(struct fc_cache *cache, const struct fc_digest *diffid, struct fc_layer **ret_layer,
                   struct fc_error *err);
+
+/**
+ * fc_layer_open() for who can make the layer again: -EBADMSG also when bytes of its pack were found to be damaged. The same
+ * contract.
+ */
+int fc_layer_open_whole(struct fc_cache *cache, const struct fc_digest *diffid, struct fc_layer **ret_layer,
+                        struct fc_error *err);
+/** Whether bytes of its pack were found to be damaged, by whatever process. */
+bool fc_layer_is_damaged(const struct fc_layer *layer);
 
 FC_DEFINE_AUTO(struct fc_layer *, fc_layer_unref)
 FC_DEFINE_AUTO(struct fc_cache *, fc_cache_free)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open a layer by reading its index into memory, count its users, verify its digests. */
+/* Open a layer by reading its index into memory, count its users. */
 #include "layer/open.h"
 
 #include <errno.h>
@@ -19,9 +19,10 @@
 
 /* The tables are used as they lie in the file. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tables are not converted: the host must be little-endian");
-_Static_assert(sizeof(struct fc_layer_header) == 216 && sizeof(struct fc_layer_node) == 24 &&
+_Static_assert(sizeof(struct fc_layer_header) == 240 && sizeof(struct fc_layer_node) == 24 &&
                    sizeof(struct fc_layer_inode) == 64 && sizeof(struct fc_layer_extent) == 24 &&
-                   sizeof(struct fc_layer_xattr) == 16,
+                   sizeof(struct fc_layer_xattr) == 16 && sizeof(struct fc_layer_sum) == 16 &&
+                   offsetof(struct fc_layer_header, sums) == FC_LAYER_HEADER_OLD,
                "the format's structs have no padding");
 
 /* Open a regular file of the layer. */
@@ -126,12 +127,23 @@ static int open_pack(struct fc_layer *l, int dirfd, struct stat *ret_st, struct 
     return 0;
 }
 
+static int check_digest(const struct fc_layer *l, struct fc_error *err)
+{
+    int r = fc_layer_index_is_whole(l);
+
+    if (r < 0)
+        return fc_fail_errno(err, -r, "cannot digest %s/index", l->path);
+    return r ? 0 : fc_fail(err, EBADMSG, "%s/index is damaged: its digest is not the recorded one", l->path);
+}
+
 static int open_parts(struct fc_layer *l, int dirfd, struct fc_error *err)
 {
     struct fc_error why = {0};
     struct stat st;
     int pack, r = read_index(l, dirfd, err);
 
+    if (r == 0)
+        r = check_digest(l, err);
     if (r == 0)
         r = open_pack(l, dirfd, &st, err);
     if (r == 0)
@@ -145,7 +157,7 @@ static int open_parts(struct fc_layer *l, int dirfd, struct fc_error *err)
         return fc_fail(err, -r, "%s/index: %s", l->path, why.msg);
     if (memcmp(l->view.header->diffid, l->diffid.bytes, sizeof(l->diffid.bytes)) != 0)
         return fc_fail(err, EBADMSG, "%s/index belongs to another layer", l->path);
-    return 0;
+    return fc_layer_prepare_sums(l) < 0 ? fc_fail(err, ENOMEM, "out of memory") : 0;
 }
 
 /* Whether the folder is still what its path names: it may have been collected, or exchanged, while we opened it. */
@@ -168,6 +180,7 @@ static void note_use(int dirfd)
 static void close_parts(struct fc_layer *l)
 {
     free(fc_steal(&l->index));
+    free(fc_steal(&l->checked));
     if (l->view.pack_fd >= 0)
         close(l->view.pack_fd);
     l->view = (struct fc_layer_view){.pack_fd = -1};
@@ -227,6 +240,20 @@ int fc_layer_peek(struct fc_cache *cache, const struct fc_digest *diffid, struct
     return open_layer(cache, diffid, false, ret_layer, err);
 }
 
+int fc_layer_open_whole(struct fc_cache *cache, const struct fc_digest *diffid, struct fc_layer **ret_layer,
+                        struct fc_error *err)
+{
+    fc_auto(fc_layer_unref) struct fc_layer *l = NULL;
+    int r = fc_layer_open(cache, diffid, &l, err);
+
+    if (r < 0)
+        return r;
+    if (fc_layer_is_damaged(l))
+        return fc_fail(err, EBADMSG, "%s/pack is damaged: some of its bytes are not those that were written", l->path);
+    *ret_layer = fc_steal(&l);
+    return 0;
+}
+
 struct fc_layer *fc_layer_ref(struct fc_layer *layer)
 {
     atomic_fetch_add_explicit(&layer->refs, 1, memory_order_relaxed);
@@ -256,77 +283,4 @@ void fc_layer_stats(const struct fc_layer *layer, struct fc_layer_stats *ret_sta
                                          .data_bytes = h->data_size,
                                          .pack_bytes = h->pack_size,
                                          .index_bytes = h->index_size};
-}
-
-/* The index's digest is taken with its own 32 bytes zero. */
-static int verify_index(const struct fc_layer *l, struct fc_hasher *hasher, struct fc_error *err)
-{
-    struct fc_layer_header h = *l->view.header;
-    struct fc_digest digest;
-    int r;
-
-    memset(h.index_digest, 0, sizeof(h.index_digest));
-    r = fc_hasher_add(hasher, &h, sizeof(h));
-    if (r == 0)
-        r = fc_hasher_add(hasher, (const char *)l->index + sizeof(h), l->index_size - sizeof(h));
-    if (r == 0)
-        r = fc_hasher_finish(hasher, &digest);
-    if (r < 0)
-        return fc_fail_errno(err, -r, "cannot digest %s/index", l->path);
-    if (memcmp(digest.bytes, l->view.header->index_digest, sizeof(digest.bytes)) != 0)
-        return fc_fail(err, EBADMSG, "%s/index is damaged: its digest is not the recorded one", l->path);
-    return 0;
-}
-
-static int verify_pack(const struct fc_layer *l, struct fc_progress *progress, struct fc_error *err)
-{
-    enum { CHUNK = 1 << 20 };
-    fc_auto(fc_free) char *buffer = malloc(CHUNK);
-    fc_auto(fc_hasher_free) struct fc_hasher *hasher =
-        l->view.header->version == 1 ? fc_hasher_new() : fc_hasher_new_fast();
-    struct fc_digest digest;
-    uint64_t at = 0;
-    ssize_t n;
-    int r = 0;
-
-    if (!buffer || !hasher)
-        return fc_fail(err, ENOMEM, "out of memory");
-    while ((n = fc_pread_full(l->view.pack_fd, buffer, CHUNK, at)) > 0 && r == 0) {
-        r = fc_hasher_add(hasher, buffer, (size_t)n);
-        at += (uint64_t)n;
-        if (progress && progress->update)
-            progress->update(progress, at);
-    }
-    if (n < 0)
-        return fc_fail_errno(err, (int)-n, "cannot read %s/pack", l->path);
-    if (r == 0)
-        r = fc_hasher_finish(hasher, &digest);
-    if (r < 0)
-        return fc_fail_errno(err, -r, "cannot digest %s/pack", l->path);
-    if (at != l->view.header->pack_size || memcmp(digest.bytes, l->view.header->pack_digest, sizeof(digest.bytes)) != 0)
-        return fc_fail(err, EBADMSG, "%s/pack is damaged: its digest is not the recorded one", l->path);
-    return 0;
-}
-
-int fc_layer_verify(struct fc_layer *layer, struct fc_progress *progress, struct fc_error *err)
-{
-    fc_auto(fc_hasher_free) struct fc_hasher *hasher = fc_hasher_new();
-    struct fc_layer_view again;
-    struct fc_error why = {0};
-    int r;
-
-    if (!hasher)
-        return fc_fail(err, ENOMEM, "out of memory");
-    if (progress && progress->begin)
-        progress->begin(progress, "verifying", layer->view.header->pack_size, FC_PROGRESS_BYTES);
-    r = fc_layer_check(layer->index, layer->index_size, layer->view.header->pack_size, &again, &why);
-    if (r < 0)
-        fc_fail(err, -r, "%s/index: %s", layer->path, why.msg);
-    if (r == 0)
-        r = verify_index(layer, hasher, err);
-    if (r == 0)
-        r = verify_pack(layer, progress, err);
-    if (progress && progress->end)
-        progress->end(progress, r == 0);
-    return r;
 }

@@ -12,7 +12,8 @@ struct fc_layer {
     struct fc_digest diffid;
     void *index; /**< the file of that name, in memory */
     size_t index_size;
-    char *path; /**< of the layer's folder, for messages */
+    char *path;            /**< of the layer's folder, for messages */
+    atomic_ulong *checked; /**< a bit for each sum: the block was read and is whole */
     atomic_uint refs;
 };
 
@@ -24,5 +25,12 @@ struct fc_layer {
  */
 int fc_layer_check(const void *data, uint64_t size, uint64_t pack_size, struct fc_layer_view *ret_view,
                    struct fc_error *err);
+
+/** 1 if the index of @l has the XXH3-128 that is recorded, or none is, as in older layers; 0 if not; -ENOMEM, -EIO. */
+int fc_layer_index_is_whole(const struct fc_layer *l);
+/** Room for what fc_layer_read_pack() has checked. Returns 0 or -ENOMEM. */
+int fc_layer_prepare_sums(struct fc_layer *l);
+/** Note in the cache that bytes of the pack are damaged. No errors: whoever reads them notes it again. */
+void fc_layer_note_damage(const struct fc_layer *l);
 
 #endif

@@ -34,6 +34,7 @@ void fc_pack_release(struct fc_pack *p)
     fc_hasher_free(p->hasher);
     free(p->buffer);
     free(p->extents);
+    free(p->sums);
     *p = (struct fc_pack){.fd = -1};
 }
 
@@ -49,14 +50,45 @@ static void allocate(struct fc_pack *p, uint64_t end)
         p->allocated = UINT64_MAX; /* as on a disk with little room: the write itself says what is wrong */
 }
 
+static int end_sum(struct fc_pack *p)
+{
+    struct fc_digest digest;
+    int r = fc_grow(&p->sums, &p->cap_sums, p->n_sums + 1, sizeof(*p->sums));
+
+    if (r == 0)
+        r = fc_hasher_finish(p->hasher, &digest);
+    if (r < 0)
+        return r;
+    memcpy(p->sums[p->n_sums++].bytes, digest.bytes, sizeof(p->sums->bytes));
+    p->hashed = 0;
+    return 0;
+}
+
+static int add_to_sums(struct fc_pack *p, const char *data, size_t size)
+{
+    int r = 0;
+
+    while (size > 0 && r == 0) {
+        size_t n = size < FC_LAYER_SUM_BLOCK - p->hashed ? size : FC_LAYER_SUM_BLOCK - p->hashed;
+
+        r = fc_hasher_add(p->hasher, data, n);
+        p->hashed += n;
+        data += n;
+        size -= n;
+        if (r == 0 && p->hashed == FC_LAYER_SUM_BLOCK)
+            r = end_sum(p);
+    }
+    return r;
+}
+
 /* Write the buffer and then @size bytes at @data. */
 static int flush(struct fc_pack *p, const void *data, size_t size)
 {
     struct iovec pieces[2] = {{p->buffer, p->used}, {(void *)(uintptr_t)data, size}};
-    int r = fc_hasher_add(p->hasher, p->buffer, p->used);
+    int r = add_to_sums(p, p->buffer, p->used);
 
-    if (r == 0 && size)
-        r = fc_hasher_add(p->hasher, data, size);
+    if (r == 0)
+        r = add_to_sums(p, data, size);
     if (r == 0 && p->allocated != UINT64_MAX)
         allocate(p, p->written + p->used + size);
     if (r == 0)
@@ -149,11 +181,13 @@ int fc_pack_file_block(struct fc_pack *p, const struct fc_block *block)
 
 int fc_pack_file_end(struct fc_pack *p) { return p->open ? close_extent(p) : 0; }
 
-int fc_pack_finish(struct fc_pack *p, struct fc_digest *ret_digest)
+int fc_pack_finish(struct fc_pack *p)
 {
     int r = flush(p, NULL, 0);
 
+    if (r == 0 && p->hashed)
+        r = end_sum(p);
     if (r == 0 && p->allocated && ftruncate(p->fd, (off_t)p->size) < 0) /* blocks that were not needed */
         r = -errno;
-    return r < 0 ? r : fc_hasher_finish(p->hasher, ret_digest);
+    return r;
 }

@@ -13,8 +13,11 @@
 
 /** A pack file being written. */
 struct fc_pack {
-    int fd; /**< borrowed */
-    struct fc_hasher *hasher;
+    int fd;                   /**< borrowed */
+    struct fc_hasher *hasher; /**< of the block of FC_LAYER_SUM_BLOCK bytes that is not full yet */
+    size_t hashed;            /**< bytes of it */
+    struct fc_layer_sum *sums;
+    size_t n_sums, cap_sums;
     char *buffer;
     size_t used;
     uint64_t allocated;      /**< the file has blocks up to here; UINT64_MAX: it gets them as they are written */
@@ -41,7 +44,7 @@ void fc_pack_file_begin(struct fc_pack *p, uint64_t size);
 int fc_pack_file_block(struct fc_pack *p, const struct fc_block *block);
 /** End the file. Returns 0 or -errno of writing. */
 int fc_pack_file_end(struct fc_pack *p);
-/** Write what is left and give the digest. Returns 0 or -errno. */
-int fc_pack_finish(struct fc_pack *p, struct fc_digest *ret_digest);
+/** Write what is left; @p->sums are complete then. Returns 0 or -errno. */
+int fc_pack_finish(struct fc_pack *p);
 
 #endif

@@ -18,15 +18,13 @@ struct cursor {
     const struct fc_snap_extent *now;
     uint32_t left; /* extents from the current one on */
     const struct fc_snap_source *sources;
-    int pack_fd;
-    uint32_t layer;
+    struct fc_snap_source pack; /* what @below reads */
 };
 
-/* What a cursor shows at one offset: data of @fd, or a hole (@fd -1), as far as @end. */
+/* What a cursor shows at one offset: data of @source, or a hole (its fd is -1), as far as @end. */
 struct run {
     uint64_t end, source_offset;
-    int fd;
-    uint32_t layer;
+    struct fc_snap_source source;
 };
 
 static struct run look(struct cursor *c, uint64_t at, uint64_t size)
@@ -39,15 +37,14 @@ static struct run look(struct cursor *c, uint64_t at, uint64_t size)
         if (at >= offset + length)
             continue;
         if (at < offset)
-            return (struct run){.end = offset < size ? offset : size, .fd = -1};
+            return (struct run){.end = offset < size ? offset : size, .source = {.fd = -1}};
         return (struct run){
             .end = offset + length < size ? offset + length : size,
             .source_offset = source + (at - offset),
-            .fd = c->below ? c->pack_fd : c->sources[c->now->source].fd,
-            .layer = c->below ? c->layer : c->sources[c->now->source].layer,
+            .source = c->below ? c->pack : c->sources[c->now->source],
         };
     }
-    return (struct run){.end = size, .fd = -1};
+    return (struct run){.end = size, .source = {.fd = -1}};
 }
 
 /* Fill @buffer with @n bytes that begin @skip into the run; holes are zeros, and so is what the data file lacks. */
@@ -55,11 +52,11 @@ static int fetch(const struct run *run, uint64_t skip, char *buffer, size_t n)
 {
     ssize_t got = 0;
 
-    if (run->fd >= 0)
-        got = fc_pread_full(run->fd, buffer, n, run->source_offset + skip);
+    if (run->source.fd >= 0)
+        got = fc_snap_source_read(&run->source, buffer, n, run->source_offset + skip);
     if (got < 0)
         return (int)got;
-    if ((size_t)got < n && run->fd >= 0 && run->layer != FC_TREE_NONE)
+    if ((size_t)got < n && run->source.fd >= 0 && run->source.layer != FC_TREE_NONE)
         return -EIO; /* a pack that was cut short */
     memset(buffer + got, 0, n - (size_t)got);
     return 0;
@@ -87,10 +84,12 @@ static int same_bytes(const struct run *a, const struct run *b, uint64_t length,
 static int same_content(const struct fc_diff_sides *s, uint32_t lower, uint32_t now)
 {
     const struct fc_tree_inode *t = &s->lower_inodes[lower];
-    const struct fc_layer_view *v = fc_layer_view(fc_tree_layer(s->tree, t->layer));
+    struct fc_layer *layer = fc_tree_layer(s->tree, t->layer);
+    const struct fc_layer_view *v = fc_layer_view(layer);
     const struct fc_layer_inode *li = &v->inodes[t->layer_inode];
-    struct cursor a = {
-        .below = v->extents + li->first_extent, .left = li->n_extents, .pack_fd = v->pack_fd, .layer = t->layer};
+    struct cursor a = {.below = v->extents + li->first_extent,
+                       .left = li->n_extents,
+                       .pack = {.fd = v->pack_fd, .layer = t->layer, .packed = layer}};
     struct cursor b = {
         .now = s->extents + s->inodes[now].first_extent, .left = s->inodes[now].n_extents, .sources = s->sources};
     fc_auto(fc_free) char *buffers = NULL;
@@ -98,7 +97,9 @@ static int same_content(const struct fc_diff_sides *s, uint32_t lower, uint32_t 
     for (uint64_t at = 0; at < t->size;) {
         struct run x = look(&a, at, t->size), y = look(&b, at, t->size);
         uint64_t end = x.end < y.end ? x.end : y.end;
-        bool same = x.fd < 0 ? y.fd < 0 : y.fd >= 0 && x.layer == y.layer && x.source_offset == y.source_offset;
+        bool same = x.source.fd < 0
+                        ? y.source.fd < 0
+                        : y.source.fd >= 0 && x.source.layer == y.source.layer && x.source_offset == y.source_offset;
         int r;
 
         if (!same) {

@@ -151,6 +151,12 @@ struct live_content live_content(const struct fc_live *live, const struct live_n
     return c;
 }
 
+static void from_pack(const struct live_source *source, struct live_piece *ret)
+{
+    ret->fd = source->fd;
+    ret->packed = source->layer;
+}
+
 static void own_piece(const struct live_content *c, uint64_t offset, struct live_piece *ret)
 {
     size_t i = live_extents_find(c->own, offset);
@@ -163,7 +169,10 @@ static void own_piece(const struct live_content *c, uint64_t offset, struct live
     ret->length = end_of(e) - offset;
     ret->source_offset = e->source_offset + (offset - e->offset);
     ret->source = e->source;
-    ret->fd = e->source == FC_EDIT_DATA ? c->live->data_fd : c->live->sources[live_source_find(c->live, e->source)].fd;
+    if (e->source == FC_EDIT_DATA)
+        ret->fd = c->live->data_fd;
+    else
+        from_pack(&c->live->sources[live_source_find(c->live, e->source)], ret);
 }
 
 static void lower_piece(const struct live_content *c, uint64_t offset, struct live_piece *ret)
@@ -187,7 +196,7 @@ static void lower_piece(const struct live_content *c, uint64_t offset, struct li
     ret->length = e->offset + e->length - offset;
     ret->source_offset = e->pack_offset + (offset - e->offset);
     ret->source = c->live->sources[c->lower_source].id;
-    ret->fd = c->live->sources[c->lower_source].fd;
+    from_pack(&c->live->sources[c->lower_source], ret);
 }
 
 void live_content_piece(const struct live_content *c, uint64_t offset, struct live_piece *ret)

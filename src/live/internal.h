@@ -328,6 +328,7 @@ struct live_piece {
     uint64_t offset, length, source_offset;
     uint32_t source;
     int fd;
+    struct fc_layer *packed; /* whose pack @fd is; NULL: the data file. Valid as long as the live tree */
 };
 /** Content of an inode, pristine or own, to look into. Valid while the lock is held or the inode is busy by the caller. */
 struct live_content {
@@ -372,7 +373,7 @@ void live_space_take_freed(struct fc_live *live, struct live_ranges *ret);
 /* read.c */
 
 /**
- * The first @size bytes of a piece, which may be a hole. With or without the lock. -EIO for a pack that was cut short; a
+ * The first @size bytes of a piece, which may be a hole. With or without the lock. -EIO for a pack that is damaged; a
  * failure is told to the log, with the name of the file.
  */
 int live_read_piece(struct fc_live *live, const struct live_piece *p, void *buffer, size_t size);

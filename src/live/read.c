@@ -52,19 +52,27 @@ static void tell_unreadable(struct fc_live *live, const struct live_piece *p, in
     else
         fc_log(FC_LOG_WARN,
                "cannot read %s at byte %llu: %s; next: fccompose umount, fccompose cache verify, which says what to do",
-               path, (unsigned long long)p->source_offset, code == ENODATA ? "it was cut short" : strerror(code));
+               path, (unsigned long long)p->source_offset,
+               code == ENODATA   ? "it was cut short"
+               : code == EBADMSG ? "damaged, its bytes are not those that were written"
+                                 : strerror(code));
 }
 
 int live_read_piece(struct fc_live *live, const struct live_piece *p, void *buffer, size_t size)
 {
-    ssize_t n = p->fd < 0 ? 0 : fc_pread_full(p->fd, buffer, size, p->source_offset);
+    ssize_t n = 0;
+
+    if (p->packed)
+        n = fc_layer_read_pack(p->packed, buffer, size, p->source_offset);
+    else if (p->fd >= 0)
+        n = fc_pread_full(p->fd, buffer, size, p->source_offset);
 
     /* The pack of a layer has every byte that the index names; the data file may end where it was never written. */
     if (n >= 0 && (size_t)n < size && p->fd >= 0 && p->source != FC_EDIT_DATA)
         n = -ENODATA;
     if (n < 0) {
         tell_unreadable(live, p, (int)-n);
-        return n == -ENODATA ? -EIO : (int)n;
+        return n == -ENODATA || n == -EBADMSG ? -EIO : (int)n;
     }
     memset((char *)buffer + n, 0, size - (size_t)n);
     return 0;

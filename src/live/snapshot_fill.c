@@ -214,7 +214,8 @@ int live_snap_sources(struct fc_snapshot *s, const struct fc_live *live)
     if (!s->sources || !s->layers)
         return -ENOMEM;
     for (uint32_t i = 0; i < live->n_sources; i++) {
-        s->sources[i] = (struct fc_snap_source){.fd = live->sources[i].fd, .layer = live->sources[i].position};
+        s->sources[i] = (struct fc_snap_source){
+            .fd = live->sources[i].fd, .layer = live->sources[i].position, .packed = live->sources[i].layer};
         /* Not the pack's own digest, which strangers can forge: diffID and the places of all contents are in the index. */
         memcpy(s->sources[i].pack.bytes, fc_layer_view(live->sources[i].layer)->header->index_digest,
                sizeof(s->sources[i].pack.bytes));

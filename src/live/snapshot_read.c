@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Read a snapshot: its tables, and the way from a path to an inode. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "live/snapshot.h"
 
 int live_snap_by_name(const void *a, const void *b)
@@ -12,6 +14,16 @@ int live_snap_by_name(const void *a, const void *b)
     int c = memcmp(x->name, y->name, n);
 
     return c ? c : (x->name_len > y->name_len) - (x->name_len < y->name_len);
+}
+
+ssize_t fc_snap_source_read(const struct fc_snap_source *source, void *buffer, size_t size, uint64_t offset)
+{
+    ssize_t n;
+
+    if (!source->packed)
+        return fc_pread_full(source->fd, buffer, size, offset);
+    n = fc_layer_read_pack(source->packed, buffer, size, offset);
+    return n == -EBADMSG ? -EIO : n;
 }
 
 const struct fc_snap_inode *fc_snapshot_inodes(const struct fc_snapshot *s, uint32_t *ret_n)

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "fetch/fetch.h"
+#include "layer/gc.h"
 #include "oci/assemble.h"
 #include "stack/image.h"
 
@@ -86,10 +88,21 @@ static int recall(const struct layers *l, struct upcoming *u)
 {
     struct fc_imported counts = {0};
     struct fc_import im = import_of(l, u, &counts);
+    struct fc_error why = {0};
     struct fc_digest key;
+    int r;
 
-    if (u->cached || (!im.options->force_owner && fc_layer_open(im.cache, &u->diffid, &u->cached, NULL) == 0))
+    if (u->cached)
         return 1;
+    if (!im.options->force_owner) {
+        r = fc_layer_open_whole(im.cache, &u->diffid, &u->cached, &why);
+        if (r == -EBADMSG) {
+            fc_log(FC_LOG_WARN, "%s: importing again, because %s", im.label, why.msg);
+            (void)fc_layer_set_aside(im.cache, &u->diffid, NULL);
+        }
+        if (r == 0)
+            return 1;
+    }
     if (!im.options->force_owner || !u->plain || fc_import_key(im.options, &u->blob, &key) < 0)
         return 0;
     return fc_import_recall(&im, &key, &u->cached);

@@ -33,7 +33,7 @@ int fc_import_recall(const struct fc_import *im, const struct fc_digest *key, st
 
     if (fc_cache_recall(im->cache, key, &diffid) < 0)
         return 0;
-    r = fc_layer_open(im->cache, &diffid, ret_layer, &why);
+    r = fc_layer_open_whole(im->cache, &diffid, ret_layer, &why);
     if (r < 0 && r != -ENOENT)
         fc_log(FC_LOG_WARN, "%s: importing again, because %s", im->label, why.msg);
     if (r == -EBADMSG)

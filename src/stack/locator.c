@@ -53,6 +53,11 @@ static bool is_url(const char *text)
     return strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
 }
 
+bool fc_stack_only_in_cache(const char *locator)
+{
+    return strncmp(locator, "commit:", 7) == 0 || strncmp(locator, "sha256:", 7) == 0 || strcmp(locator, "-") == 0;
+}
+
 bool fc_stack_is_remote(const char *locator)
 {
     struct fc_locator l;

@@ -49,6 +49,12 @@ size_t fc_locator_prefix(const char *text);
 /** Whether @l->rest begins with a path of this machine (and is not "-"). */
 bool fc_locator_has_path(const struct fc_locator *l);
 
+/**
+ * Whether nothing but the cache has the layer that was recorded with @locator: it was made by commit, came through standard
+ * input, or was named by its digest.
+ */
+bool fc_stack_only_in_cache(const char *locator);
+
 /** Whether importing @locator may need a fetcher. */
 bool fc_stack_is_remote(const char *locator);
 /**

@@ -32,7 +32,7 @@ static void say_missing(struct ws_pass *p, const struct fc_edit_layer *l, int r,
         fc_findings_add(p->found, &(struct fc_finding){.error = true, .code = "layer-damaged", .table = "layer"},
                         FC_NO_REPAIR,
                         made_here ? "layer \"%s\" (made by %s): %s: bring the cache back"
-                                  : "layer \"%s\" (from %s): %s: remove that folder of the cache, then fccompose pull",
+                                  : "layer \"%s\" (from %s): %s: fccompose pull imports it again",
                         l->name, l->locator, words);
 }
 

@@ -86,6 +86,7 @@ struct collection {
     const struct fc_collect_options *o;
     struct fc_stored *take; /* what is to go: the longest unused first */
     size_t n_take, cap_take;
+    const struct fc_roots *roots; /* while leftovers are removed */
     struct fc_collected done;
 };
 
@@ -146,6 +147,25 @@ static void took_leftover(void *arg, const char *path, uint64_t bytes)
     c->done.bytes += bytes;
     if (c->o->taken)
         c->o->taken(c->o->arg, NULL, path, bytes);
+}
+
+static bool is_needed(void *arg, const struct fc_digest *diffid)
+{
+    return fc_roots_need(((const struct collection *)arg)->roots, false, diffid);
+}
+
+static int remove_leftovers(struct collection *c, int64_t before, struct fc_error *err)
+{
+    const struct fc_leftover_options options = {
+        .before = before, .dry_run = c->o->dry_run, .is_needed = is_needed, .fn = took_leftover, .arg = c};
+    fc_auto(fc_roots_release) struct fc_roots roots = {0};
+    int r = read_roots(c, &roots, err);
+
+    c->roots = &roots;
+    if (r == 0)
+        r = fc_cache_leftovers(c->cache, &options, err);
+    c->roots = NULL;
+    return r;
 }
 
 /* Layers that are locked, and so cannot come into use any more. */
@@ -225,14 +245,33 @@ static int remove_blobs(struct collection *c, int64_t before, struct fc_error *e
     return r < 0 ? r : fc_blobs_leftovers(c->blobs, before, c->o->dry_run, took_leftover, c, err);
 }
 
+/* A cache that was made before caches knew their workspaces: removing what none of them needs would remove everything. */
+static int know_workspaces(const struct fc_cache *cache, struct fc_error *err)
+{
+    const char *dir = fc_cache_dir(cache);
+    int r = fc_roots_known(cache);
+
+    if (r < 0)
+        return fc_fail_errno(err, -r, "cannot read %s/workspaces", dir);
+    return r ? 0
+             : fc_fail(
+                   err, ENODATA,
+                   "nothing is removed: which workspaces need the layers in %s is not known, because it has no folder "
+                   "workspaces; open each workspace once (fccompose -C DIR status), or, if there is none, make that "
+                   "folder: mkdir %s/workspaces",
+                   dir, dir);
+}
+
 int fc_cache_collect(struct fc_cache *cache, const char *blobs, const struct fc_collect_options *options,
                      struct fc_collected *ret, struct fc_error *err)
 {
     fc_auto(fc_inventory_release) struct fc_inventory all = {0};
     struct collection c = {.cache = cache, .blobs = blobs, .o = options};
     int64_t before = options->unused_s ? (int64_t)time(NULL) - options->unused_s : INT64_MAX;
-    int r = fc_inventory_read(cache, blobs, &all, err);
+    int r = know_workspaces(cache, err);
 
+    if (r == 0)
+        r = fc_inventory_read(cache, blobs, &all, err);
     if (r == 0)
         r = choose(&c, &all, before, err);
     if (r == 0)
@@ -240,7 +279,7 @@ int fc_cache_collect(struct fc_cache *cache, const char *blobs, const struct fc_
     if (r == 0)
         r = remove_blobs(&c, before, err);
     if (r == 0)
-        r = fc_cache_leftovers(cache, before, options->dry_run, took_leftover, &c, err);
+        r = remove_leftovers(&c, before, err);
     free(c.take);
     if (r == 0)
         *ret = c.done;

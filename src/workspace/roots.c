@@ -15,6 +15,7 @@
 #include "base/digest.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "stack/stack.h"
 #include "workspace/internal.h"
 
 enum { PATH_LIMIT = 64 * 1024 };
@@ -47,12 +48,24 @@ void fc_roots_add(struct fc_cache *cache, const char *dir)
                fc_cache_dir(cache), dir, strerror(-r));
 }
 
+int fc_roots_known(const struct fc_cache *cache)
+{
+    fc_auto(fc_free) char *folder = roots_dir(cache);
+
+    if (!folder)
+        return -ENOMEM;
+    if (access(folder, F_OK) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : -errno;
+}
+
 void fc_roots_release(struct fc_roots *roots)
 {
     for (size_t i = 0; i < roots->n; i++) {
         free(roots->list[i].dir);
         free(roots->list[i].layers);
         free(roots->list[i].blobs);
+        free(roots->list[i].only);
     }
     free(roots->list);
     *roots = (struct fc_roots){0};
@@ -113,6 +126,8 @@ static int read_store(struct fc_root *root, struct fc_error *err)
     rows = fc_edit_layers(edit, &n);
     for (size_t i = 0; i < n && r == 0; i++) {
         r = need(&root->layers, &root->n_layers, &root->cap_layers, &rows[i].diffid);
+        if (r == 0 && fc_stack_only_in_cache(rows[i].locator))
+            r = need(&root->only, &root->n_only, &root->cap_only, &rows[i].diffid);
         r = r < 0 ? fc_fail(err, ENOMEM, "out of memory") : need_source(root, edit, &rows[i], err);
     }
     return r;
@@ -152,7 +167,7 @@ static int read_patiently(struct fc_root *root, struct fc_error *err)
 
     for (int i = 0; i < 5 && r < 0 && r != -ENOMEM; i++) {
         nanosleep(&pause, NULL);
-        root->n_layers = root->n_blobs = 0;
+        root->n_layers = root->n_blobs = root->n_only = 0;
         r = is_there(root->dir) == 0 ? 0 : read_store(root, err);
     }
     return r;
@@ -226,13 +241,23 @@ int fc_roots_read(struct fc_cache *cache, const char *const *forget, size_t n_fo
     return r;
 }
 
-bool fc_root_needs(const struct fc_root *root, bool is_blob, const struct fc_digest *digest)
+static bool is_among(const struct fc_digest *list, size_t n, const struct fc_digest *digest)
 {
-    const struct fc_digest *list = is_blob ? root->blobs : root->layers;
-    size_t n = is_blob ? root->n_blobs : root->n_layers;
-
     for (size_t i = 0; i < n; i++)
         if (memcmp(&list[i], digest, sizeof(*digest)) == 0)
+            return true;
+    return false;
+}
+
+bool fc_root_needs(const struct fc_root *root, bool is_blob, const struct fc_digest *digest)
+{
+    return is_blob ? is_among(root->blobs, root->n_blobs, digest) : is_among(root->layers, root->n_layers, digest);
+}
+
+bool fc_roots_need_copy(const struct fc_roots *roots, const struct fc_digest *digest)
+{
+    for (size_t i = 0; i < roots->n; i++)
+        if (is_among(roots->list[i].only, roots->list[i].n_only, digest))
             return true;
     return false;
 }

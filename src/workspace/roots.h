@@ -16,11 +16,15 @@
 /** Let the cache know the workspace in @dir (as found). A cache that cannot be written is left as it is; else a failure is warned of. */
 void fc_roots_add(struct fc_cache *cache, const char *dir);
 
+/** Whether the cache knows its workspaces at all: 1; 0: it is from before it did, or has lost them; or -errno. */
+int fc_roots_known(const struct fc_cache *cache);
+
 /** A workspace and what it needs: its layers, also those that only edits refer to, and the blobs that they were made of. */
 struct fc_root {
     char *dir;
     struct fc_digest *layers, *blobs;
-    size_t n_layers, cap_layers, n_blobs, cap_blobs;
+    struct fc_digest *only; /* of the layers those that nothing but the cache has */
+    size_t n_layers, cap_layers, n_blobs, cap_blobs, n_only, cap_only;
 };
 /** All of them. All zero is none. */
 struct fc_roots {
@@ -38,6 +42,8 @@ int fc_roots_read(struct fc_cache *cache, const char *const *forget, size_t n_fo
 bool fc_root_needs(const struct fc_root *root, bool is_blob, const struct fc_digest *digest);
 /** Whether any does. */
 bool fc_roots_need(const struct fc_roots *roots, bool is_blob, const struct fc_digest *digest);
+/** Whether a workspace needs the layer @digest that nothing can bring back, as one made by commit. */
+bool fc_roots_need_copy(const struct fc_roots *roots, const struct fc_digest *digest);
 /** Free all; empty again. */
 void fc_roots_release(struct fc_roots *roots);
 static inline void fc_roots_release_auto(struct fc_roots *roots) { fc_roots_release(roots); }

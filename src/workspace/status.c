@@ -163,6 +163,23 @@ static int set_aside(struct fc_cache *cache, const struct fc_edit_layer *row, st
     return r < 0 ? r : -ENOENT;
 }
 
+/*
+ * Open a layer, -ENOENT when it is to be imported again. One that nothing can bring back stays as it is, and so does, until its
+ * import has made another, one of which only bytes are damaged.
+ */
+static int open_again(struct fc_cache *cache, const struct fc_edit_layer *row, struct fc_layer **ret,
+                      struct fc_error *err)
+{
+    int r = fc_layer_open(cache, &row->diffid, ret, err);
+
+    if (r == -EBADMSG && !fc_stack_only_in_cache(row->locator))
+        return set_aside(cache, row, err);
+    if (r < 0 || fc_stack_only_in_cache(row->locator) || !fc_layer_is_damaged(*ret))
+        return r;
+    fc_log(FC_LOG_WARN, "bytes of the layer \"%s\" are damaged: importing it again from %s", row->name, row->locator);
+    return -ENOENT;
+}
+
 int fc_workspace_pull(const char *dir, struct fc_cache *cache, const struct fc_import_options *options,
                       struct fc_error *err)
 {
@@ -184,9 +201,7 @@ int fc_workspace_pull(const char *dir, struct fc_cache *cache, const struct fc_i
     for (size_t i = 0; i < n; i++) {
         fc_auto(fc_layer_unref) struct fc_layer *layer = NULL;
 
-        r = fc_layer_open(cache, &rows[i].diffid, &layer, err);
-        if (r == -EBADMSG && strncmp(rows[i].locator, "commit:", 7) != 0)
-            r = set_aside(cache, &rows[i], err);
+        r = open_again(cache, &rows[i], &layer, err);
         if (r == -ENOENT) {
             r = pull_row(found, cache, edit, &rows[i], options, err);
             done += r == 0;

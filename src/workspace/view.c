@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "workspace/internal.h"
 
 static int missing_layer(struct fc_cache *cache, const struct fc_edit_layer *row, struct fc_error *err)
@@ -46,6 +47,14 @@ static int open_row(struct fc_cache *cache, const struct fc_edit_layer *row, str
         return damaged_layer(row, err);
     if (r < 0)
         return r;
+    if (fc_layer_is_damaged(*ret))
+        fc_log(
+            FC_LOG_WARN,
+            strncmp(row->locator, "commit:", 7) == 0
+                ? "bytes of the layer \"%s\" (%s) are damaged, and nothing can bring them back: fccompose export still "
+                  "writes what is whole"
+                : "bytes of the layer \"%s\" are damaged; next: import it again from %s with: fccompose pull",
+            row->name, row->locator);
     if (fc_layer_view(*ret)->header->n_inodes != row->n_inodes) {
         fc_layer_unref(*ret);
         return fc_fail(err, EBADMSG,

@@ -171,3 +171,122 @@ blobs() { find "$FCCOMPOSE_CACHE/oci/blobs/sha256" -type f -printf '%f\n' | sort
     ! grep -q sha256 "$FCCOMPOSE_CACHE/oci/index.json"
     [ "$(fccompose cache path)" = "$FCCOMPOSE_CACHE" ]
 }
+
+# A byte of FILE at OFFSET becomes another.
+flip() {
+    chmod u+w "$1"
+    python3 -c 'import os, sys
+f = os.open(sys.argv[1], os.O_RDWR)
+os.pwrite(f, bytes([os.pread(f, 1, int(sys.argv[2]))[0] ^ 4]), int(sys.argv[2]))' "$1" "$2"
+}
+pack_of() { echo "$FCCOMPOSE_CACHE/layers/$(layer_of "$1")/pack"; }
+
+@test "a flipped byte in a pack is found when it is read, noted, and pull imports the layer again, without a network" {
+    need docker-registry skopeo
+    start_registry plain
+    make_tar b.tar b
+    echo a >t/file
+    head -c 300000 /dev/urandom >t/big
+    tar -C t --sort=name -cf a.tar big file
+    python3 "$LIB/make-image" lay one a.tar
+    skopeo copy --insecure-policy -q --dest-tls-verify=false oci:lay:one "docker://$REGISTRY/a/b:latest"
+    fccompose -C w init "docker://$REGISTRY/a/b" "$PWD/b.tar"
+    stop_registries
+    flip "$(pack_of a.tar)" 200000
+    run fccompose -C w cat /big
+    [ "$status" -eq 1 ]
+    [[ $output == *"cannot read $(pack_of a.tar)"* ]]
+    [ -e "$(dirname "$(pack_of a.tar)")/damaged" ]
+    # The rest is there, and every command says what to do.
+    [ "$(fccompose -C w cat /file 2>err)" = b ]
+    grep -q 'damaged; next: .*fccompose pull' err
+    run fccompose -C w export x.tar
+    [ "$status" -eq 1 ]
+    [ ! -e x.tar ]
+    fccompose -C w pull --offline # from the blob
+    fccompose -C w cat /big | cmp - t/big
+    fccompose cache verify
+    # Of a file, from where it is; init alike.
+    for next in "fccompose -C w pull" "fccompose pull b.tar" "fccompose -C v init $PWD/b.tar"; do
+        flip "$(pack_of b.tar)" 1
+        run fccompose -C w cat /file
+        [ "$status" -eq 1 ]
+        $next
+        [ "$(fccompose -C w cat /file)" = b ]
+    done
+    flip "$(pack_of a.tar)" 200000
+    run fccompose -C w cat /big
+    [ "$status" -eq 1 ]
+    rm -r v
+    fccompose -C v init --offline "docker://$REGISTRY/a/b"
+    fccompose -C v cat /big | cmp - t/big
+}
+
+@test "in a mount a file with a flipped byte is EIO, and the others are read" {
+    need_fuse
+    mkdir t && echo a >t/file
+    head -c 300000 /dev/urandom >t/big
+    tar -C t --sort=name -cf a.tar big file
+    fccompose -C w init "$PWD/a.tar"
+    flip "$(pack_of a.tar)" 200000
+    fccompose -C w mount
+    run cat w/rootfs/big
+    [ "$status" -eq 1 ]
+    [[ $output == *"Input/output error"* ]]
+    cmp -n 100000 w/rootfs/big t/big
+    [ "$(cat w/rootfs/file)" = a ]
+    fccompose -C w umount
+    grep -q "damaged, its bytes are not those that were written; next: fccompose umount, fccompose cache verify" \
+        w/.fccompose/mount.log
+    run fccompose cache verify
+    [ "$status" -eq 1 ]
+    fccompose -C w pull
+    fccompose -C w cat /big | cmp - t/big
+}
+
+@test "a damaged layer that nothing can bring back stays, and gc never takes it while a workspace needs it" {
+    make_tar a.tar a
+    fccompose -C w init "$PWD/a.tar"
+    fccompose -C w write /mine <<<mine
+    fccompose -C w write /other < <(head -c 200000 /dev/urandom)
+    fccompose -C w commit mine
+    made=$(fccompose -C w layer ls --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[-1]["diffid"][7:])')
+    layer=$FCCOMPOSE_CACHE/layers/$made
+    flip "$layer/pack" 100000
+    run fccompose cache verify
+    [ "$status" -eq 1 ]
+    [[ $output == *"$made"*"nothing but the cache has this layer"* ]]
+    [[ $output != *"fccompose pull"* ]]
+    [ "$(fccompose -C w cat /mine)" = mine ]
+    run fccompose -C w cat /other
+    [ "$status" -eq 1 ]
+    fccompose -C w pull # changes nothing
+    [ -e "$layer/pack" ]
+    # With its index it can no longer be opened; its bytes stay for whoever wants to rescue them.
+    flip "$layer/index" 300
+    run fccompose cache verify
+    [ "$status" -eq 1 ]
+    [ ! -e "$layer" ]
+    run fccompose cache gc --all
+    [ "$status" -eq 0 ]
+    [[ $output == *".damaged-$made stays: a workspace needs that layer"* ]]
+    [ -e "$FCCOMPOSE_CACHE/layers/.damaged-$made/pack" ]
+    rm -r w
+    fccompose cache gc --all
+    [ ! -e "$FCCOMPOSE_CACHE/layers/.damaged-$made" ]
+}
+
+@test "gc removes nothing where the cache does not know its workspaces" {
+    make_tar a.tar a
+    make_tar b.tar b
+    fccompose -C w init "$PWD/a.tar"
+    fccompose pull b.tar
+    rm -r "$FCCOMPOSE_CACHE/workspaces"
+    run fccompose cache gc --all
+    [ "$status" -eq 1 ]
+    [[ $output == *"nothing is removed"*"fccompose -C DIR status"* ]]
+    has a.tar && has b.tar
+    fccompose -C w status >/dev/null
+    fccompose cache gc --all
+    has a.tar && ! has b.tar
+}

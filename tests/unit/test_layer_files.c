@@ -231,6 +231,21 @@ static void damage_anywhere_is_noticed(void **state)
     assert_int_equal(use_layer(id), 0);
 }
 
+/* Take the end of the header away, which older versions did not have. */
+static void shorten_header(struct fc_buf *index)
+{
+    enum { MORE = sizeof(struct fc_layer_header) - FC_LAYER_HEADER_OLD };
+    struct fc_layer_header *h = (struct fc_layer_header *)(void *)index->data;
+    uint64_t *tables[] = {&h->nodes, &h->inodes, &h->extents, &h->xattrs, &h->strings};
+
+    for (size_t i = 0; i < FC_LENGTH(tables); i++)
+        *tables[i] -= MORE;
+    h->header_size -= MORE;
+    h->index_size -= MORE;
+    index->len -= MORE;
+    memmove(index->data + FC_LAYER_HEADER_OLD, index->data + sizeof(*h), index->len - FC_LAYER_HEADER_OLD);
+}
+
 /* Make the layer's index one of @version, with @pack_digest, and its own digest right. */
 static void rewrite_header(const char *path, uint32_t version, const struct fc_digest *pack_digest)
 {
@@ -240,6 +255,8 @@ static void rewrite_header(const char *path, uint32_t version, const struct fc_d
 
     assert_int_equal(fc_read_file(AT_FDCWD, path, 1 << 20, &index), 0);
     h = (struct fc_layer_header *)(void *)index.data;
+    if (h->version == 3)
+        shorten_header(&index);
     h->version = version;
     memcpy(h->pack_digest, pack_digest->bytes, sizeof(h->pack_digest));
     memset(h->index_digest, 0, sizeof(h->index_digest));
@@ -248,29 +265,31 @@ static void rewrite_header(const char *path, uint32_t version, const struct fc_d
     overwrite(path, &index);
 }
 
-/* Layers of the first format, whose pack is named by a sha256, stay good, and their damage is noticed. */
-static void first_format_is_read(void **state)
+/* Layers of the first two formats, with one digest for the whole pack, stay good, and their damage is noticed. */
+static void older_formats_are_read(void **state)
 {
     fc_auto(fc_layer_unref) struct fc_layer *l = NULL;
     fc_auto(fc_buf_release) struct fc_buf pack = {0};
     unsigned char id = next_id++;
     char *index_path = layer_file(id, "/index"), *pack_path = layer_file(id, "/pack");
     struct fc_error err = {0};
-    struct fc_digest fast, sha;
+    struct fc_digest fast = {{0}}, sha;
 
     (void)state;
     BUILD(id, some_steps, &l);
-    assert_int_equal(fc_layer_view(l)->header->version, 2);
-    memcpy(fast.bytes, fc_layer_view(l)->header->pack_digest, sizeof(fast.bytes));
+    assert_int_equal(fc_layer_view(l)->header->version, 3);
     assert_int_equal(fc_read_file(AT_FDCWD, pack_path, 1 << 20, &pack), 0);
     assert_int_equal(fc_digest_of(pack.data, pack.len, &sha), 0);
+    fc_fast_digest(pack.data, pack.len, fast.bytes);
     rewrite_header(index_path, 1, &sha);
     assert_int_equal(use_layer(id), 0);
     rewrite_header(index_path, 1, &fast);
     assert_int_equal(use_layer(id), -EBADMSG);
     rewrite_header(index_path, 2, &sha);
     assert_int_equal(use_layer(id), -EBADMSG);
-    rewrite_header(index_path, 3, &fast);
+    rewrite_header(index_path, 2, &fast);
+    assert_int_equal(use_layer(id), 0);
+    rewrite_header(index_path, 4, &fast);
     assert_int_equal(use_layer(id), -EBADMSG);
     rewrite_header(index_path, 1, &sha);
     pack.data[0] ^= 1;
@@ -323,6 +342,100 @@ static void blocks_of_all_sizes_come_back(void **state)
         }
     }
     assert_int_equal(fc_layer_verify(l, NULL, &err), 0);
+}
+
+static int flip(const char *path, uint64_t at)
+{
+    int fd = open(path, O_RDWR);
+    char c;
+    int r = fc_pread_full(fd, &c, 1, at) == 1 ? 0 : -EIO;
+
+    c ^= 4;
+    if (r == 0)
+        r = fc_pwrite_full(fd, &c, 1, at);
+    close(fd);
+    return r;
+}
+
+/* Every byte of the index counts: also one that changes nothing which the structure forbids. */
+static void flipped_byte_of_the_index_is_found_at_the_opening(void **state)
+{
+    fc_auto(fc_layer_unref) struct fc_layer *l = NULL, *again = NULL;
+    unsigned char id = next_id++;
+    char *path = layer_file(id, "/index");
+    struct fc_error err = {0};
+    uint64_t size, uid;
+
+    (void)state;
+    BUILD(id, some_steps, &l);
+    size = fc_layer_view(l)->header->index_size;
+    uid = fc_layer_view(l)->header->inodes + offsetof(struct fc_layer_inode, uid);
+    chmod(path, 0600);
+    for (uint64_t at = 0; at < size; at++) {
+        assert_int_equal(flip(path, at), 0);
+        assert_int_equal(fc_layer_open(cache, fc_layer_diffid(l), &again, &err), -EBADMSG);
+        if (at == uid)
+            assert_non_null(strstr(err.msg, "/index is damaged: its digest is not the recorded one"));
+        assert_int_equal(flip(path, at), 0);
+    }
+    assert_int_equal(fc_layer_open(cache, fc_layer_diffid(l), &again, &err), 0);
+    free(path);
+}
+
+/* A pack of several sums: what is read is checked, wherever a read begins and ends; the rest is not touched. */
+static void flipped_byte_of_the_pack_is_found_when_it_is_read(void **state)
+{
+    enum { SIZE = 5 * FC_LAYER_SUM_BLOCK + 777, BAD = 2 * FC_LAYER_SUM_BLOCK + 5 };
+    static unsigned char bytes[SIZE], back[SIZE];
+    const struct step steps[] = {FILE_("f", NULL, .blocks = (struct fc_block[]){{bytes, SIZE, 0}, {0}}, .size = SIZE)};
+    static const struct {
+        uint64_t from, to;
+        bool bad;
+    } reads[] = {
+        {0, 100, false},
+        {FC_LAYER_SUM_BLOCK - 1, 2 * FC_LAYER_SUM_BLOCK, false},
+        {2 * FC_LAYER_SUM_BLOCK, 2 * FC_LAYER_SUM_BLOCK + 1, true}, /* another byte of the same block */
+        {0, SIZE, true},
+        {3 * FC_LAYER_SUM_BLOCK - 1, 4 * FC_LAYER_SUM_BLOCK, true},
+        {3 * FC_LAYER_SUM_BLOCK, SIZE, false},
+        {BAD, BAD + 1, true},
+    };
+    fc_auto(fc_layer_unref) struct fc_layer *l = NULL, *again = NULL;
+    unsigned char id = next_id++;
+    char *path = layer_file(id, "/pack"), *note = layer_file(id, "/damaged");
+    struct fc_error err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (unsigned char)(i * 2654435761u >> 11);
+    BUILD(id, steps, &l);
+    chmod(path, 0600);
+    assert_int_equal(flip(path, BAD), 0);
+    assert_int_equal(fc_layer_open(cache, fc_layer_diffid(l), &again, &err), 0);
+    for (size_t i = 0; i < FC_LENGTH(reads); i++) {
+        size_t size = (size_t)(reads[i].to - reads[i].from);
+        ssize_t n = fc_layer_read_pack(again, back, size, reads[i].from);
+
+        assert_int_equal(n, reads[i].bad ? -EBADMSG : (ssize_t)size);
+        assert_int_equal(access(note, F_OK), i < 2 ? -1 : 0);
+        if (n > 0)
+            assert_memory_equal(back, bytes + reads[i].from, size);
+    }
+    /* Who reads only wants it nevertheless; who can make it again does, and it is whole then. */
+    fc_layer_unref(fc_steal(&again));
+    assert_int_equal(fc_layer_open_whole(cache, fc_layer_diffid(l), &again, &err), -EBADMSG);
+    assert_int_equal(fc_layer_verify(l, NULL, &err), -EBADMSG);
+    fc_layer_unref(fc_steal(&l));
+    BUILD(id, steps, &l);
+    assert_int_equal(fc_layer_open_whole(cache, fc_layer_diffid(l), &again, &err), 0);
+    assert_int_equal(fc_layer_read_pack(again, back, SIZE, 0), SIZE);
+    /* A note that turns out to be wrong goes. */
+    close(open(note, O_WRONLY | O_CREAT, 0600));
+    assert_true(fc_layer_is_damaged(l));
+    assert_int_equal(fc_layer_verify(l, NULL, &err), 0);
+    assert_false(fc_layer_is_damaged(l));
+    free(path);
+    free(note);
 }
 
 static void damaged_layer_is_replaced_by_the_next_build(void **state)
@@ -532,8 +645,10 @@ int main(void)
         cmocka_unit_test(layer_goes_through_its_entry_stream),
         cmocka_unit_test(building_twice_gives_the_same_bytes),
         cmocka_unit_test(damage_anywhere_is_noticed),
-        cmocka_unit_test(first_format_is_read),
+        cmocka_unit_test(older_formats_are_read),
         cmocka_unit_test(blocks_of_all_sizes_come_back),
+        cmocka_unit_test(flipped_byte_of_the_index_is_found_at_the_opening),
+        cmocka_unit_test(flipped_byte_of_the_pack_is_found_when_it_is_read),
         cmocka_unit_test(damaged_layer_is_replaced_by_the_next_build),
         cmocka_unit_test(missing_layer_is_enoent),
         cmocka_unit_test(builders_at_once_leave_one_layer),
