@@ -167,13 +167,10 @@ int fc_copy_range(int src_fd, uint64_t src_offset, int dst_fd, uint64_t dst_offs
     return 0;
 }
 
-int fc_read_file(int dirfd, const char *path, size_t max, struct fc_buf *ret)
+static int read_to_end(int fd, size_t max, struct fc_buf *ret)
 {
-    fc_auto(fc_close) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
     size_t total = 0;
 
-    if (fd < 0)
-        return -errno;
     for (;;) {
         ssize_t n;
         int r = fc_buf_reserve(ret, 65536);
@@ -193,6 +190,24 @@ int fc_read_file(int dirfd, const char *path, size_t max, struct fc_buf *ret)
         if (total > max)
             return -EFBIG;
     }
+}
+
+int fc_read_file(int dirfd, const char *path, size_t max, struct fc_buf *ret)
+{
+    fc_auto(fc_close) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 ? -errno : read_to_end(fd, max, ret);
+}
+
+int fc_read_regular(int dirfd, const char *path, size_t max, struct fc_buf *ret)
+{
+    /* A FIFO is opened without waiting for its writer, a terminal without becoming ours. */
+    fc_auto(fc_close) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    return S_ISREG(st.st_mode) ? read_to_end(fd, max, ret) : -ENOTSUP;
 }
 
 int fc_mkdir_all(const char *path, struct fc_error *err)

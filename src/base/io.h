@@ -34,6 +34,8 @@ int fc_copy_range(int src_fd, uint64_t src_offset, int dst_fd, uint64_t dst_offs
 const char *fc_fd_path(int fd, char *buffer, size_t size);
 /** Append a whole file (at most @max bytes, else -EFBIG) to @ret. @dirfd may be AT_FDCWD. Returns 0 or -errno. */
 int fc_read_file(int dirfd, const char *path, size_t max, struct fc_buf *ret);
+/** The same of what must be a regular file: -ENOTSUP for anything else, which is not waited for. */
+int fc_read_regular(int dirfd, const char *path, size_t max, struct fc_buf *ret);
 /** mkdir -p with mode 0777 & ~umask. Returns 0 (also if it was there) or -errno with words. */
 int fc_mkdir_all(const char *path, struct fc_error *err);
 /** Remove a file or a whole folder tree below @dirfd; never follows symlinks; missing is success. Returns 0 or -errno. */

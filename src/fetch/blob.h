@@ -40,6 +40,7 @@ struct fc_blob {
     uint64_t received, total; /* lock */
     unsigned generation;      /* lock: how often the part began anew */
     unsigned renewals;
+    uint64_t renewed_at; /* @received at the last of them */
     struct fc_buf challenge;
     bool may_renew; /* it was the server asked that said so */
     char *modified;

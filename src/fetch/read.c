@@ -58,7 +58,9 @@ static int renew(struct fc_fetch *t, struct fc_error *err)
     char *authorization = NULL;
     int r;
 
-    b->renewals++;
+    /* One that is refused at once is not tried for ever; that one expires while a large blob comes is as it should be. */
+    b->renewals = b->received > b->renewed_at ? 1 : b->renewals + 1;
+    b->renewed_at = b->received;
     begin_busy(b);
     r = t->renew(t->arg, b->challenge.data ? b->challenge.data : "", &authorization, &why);
     if (r == 0) {
@@ -116,7 +118,8 @@ static int turn(struct fc_fetch *t, bool want_bytes, struct fc_error *err)
     if (t->canceled || fc_fetcher_canceled(b->f))
         return fc_fail(err, ECANCELED, "canceled");
     if (is_over(b, &r)) {
-        if (r == -EACCES && b->status == 401 && b->may_renew && t->renew && b->renewals < 2 && b->r == 0)
+        if (r == -EACCES && b->status == 401 && b->may_renew && t->renew &&
+            (b->renewals < 2 || b->received > b->renewed_at) && b->r == 0)
             return renew(t, err);
         if (r < 0)
             words_of(b, err);

@@ -19,6 +19,8 @@
 
 /* An archive has some files for each layer; what has more is no archive of images. */
 enum { MEMBERS_MAX = 65536, LINKS_MAX = 16 };
+/* Sparse files cost nothing in the archive, and their length in the cache. Of a blob, which is compressed or a tar, there is little to leave out. */
+#define HOLES_MAX (UINT64_C(1) << 30)
 
 /* The files that say what the others are: kept in memory, no blobs. */
 static const char *const documents[] = {"index.json", "manifest.json", "oci-layout", "repositories"};
@@ -155,10 +157,18 @@ static int sink_add(struct sink *s, const void *data, size_t size, struct fc_err
 }
 
 /* What no block covers is zeros. */
-static int sink_fill(struct sink *s, uint64_t until, struct fc_error *err)
+static int sink_fill(struct fc_archive_blobs *a, struct sink *s, uint64_t until, struct fc_error *err)
 {
     static const uint8_t zeros[65536];
     int r = 0;
+
+    if (until > s->blob.size)
+        a->holes += until - s->blob.size;
+    if (a->holes > HOLES_MAX)
+        return fc_fail(err, EFBIG,
+                       "a sparse file: with it, %llu bytes of this archive are holes, more than an archive of "
+                       "images may have (1 GiB)",
+                       (unsigned long long)a->holes);
 
     while (r == 0 && s->blob.size < until) {
         uint64_t left = until - s->blob.size;
@@ -168,19 +178,20 @@ static int sink_fill(struct sink *s, uint64_t until, struct fc_error *err)
     return r;
 }
 
-static int sink_copy(struct sink *s, struct fc_entry_iter *it, const struct fc_entry *e, struct fc_error *err)
+static int sink_copy(struct fc_archive_blobs *a, struct sink *s, struct fc_entry_iter *it, const struct fc_entry *e,
+                     struct fc_error *err)
 {
     struct fc_block block;
     int r;
 
     while ((r = fc_entry_read(it, &block, err)) > 0) {
-        r = sink_fill(s, block.offset, err);
+        r = sink_fill(a, s, block.offset, err);
         if (r == 0)
             r = sink_add(s, block.data, block.size, err);
         if (r < 0)
             return r;
     }
-    return r < 0 ? r : sink_fill(s, e->size, err);
+    return r < 0 ? r : sink_fill(a, s, e->size, err);
 }
 
 /* Read "blobs/KIND/DIGITS". Returns whether @name is one. */
@@ -226,7 +237,7 @@ static int add_blob(struct fc_archive_blobs *a, struct fc_entry_iter *it, const 
         return fc_fail_errno(err, ENOMEM, "%s", a->label);
     r = fc_oci_blob_begin(&s.blob, a->layout, err);
     if (r == 0)
-        r = sink_copy(&s, it, e, err);
+        r = sink_copy(a, &s, it, e, err);
     if (r == 0)
         r = fc_oci_blob_digest(&s.blob, &digest, err);
     if (r < 0)

@@ -28,6 +28,7 @@ struct fc_archive_blobs {
     const char *layout; /* the layout of the cache; borrowed from the fetcher */
     struct fc_archive_member *members;
     size_t n, cap;
+    uint64_t holes; /* bytes of files that the archive has as holes, so far */
 };
 
 /** Read the archive @bytes into the layout of @f. a->label is set by the caller. Returns 0 or -errno with words. */

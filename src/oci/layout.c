@@ -20,13 +20,20 @@ struct layout {
     int dir;
 };
 
+static int fail_read(const char *label, const char *name, int r, struct fc_error *err)
+{
+    if (r == -ENOTSUP)
+        return fc_fail(err, EBADMSG, "%s/%s: not a regular file", label, name);
+    return fc_fail_errno(err, -r, "%s/%s", label, name);
+}
+
 static int layout_root(struct fc_oci_source *s, struct fc_buf *ret, const char **ret_type, struct fc_error *err)
 {
     const struct layout *l = (struct layout *)s;
-    int r = fc_read_file(l->dir, "index.json", FC_OCI_DOCUMENT_MAX, ret);
+    int r = fc_read_regular(l->dir, "index.json", FC_OCI_DOCUMENT_MAX, ret);
 
     *ret_type = NULL;
-    return r < 0 ? fc_fail_errno(err, -r, "%s/index.json", s->label) : 0;
+    return r < 0 ? fail_read(s->label, "index.json", r, err) : 0;
 }
 
 /* Open the file of @d's digest, which has been checked to be letters and digits. Only a regular file of the right length. */
@@ -81,14 +88,14 @@ static void layout_free(struct fc_oci_source *s)
 static int check_marker(const struct layout *l, struct fc_error *err)
 {
     struct fc_buf bytes __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    int r = fc_read_file(l->dir, "oci-layout", 4096, &bytes);
+    int r = fc_read_regular(l->dir, "oci-layout", 4096, &bytes);
     json_t *json;
     const char *version;
 
     if (r == -ENOENT)
         return fc_fail(err, EBADMSG, "%s is not an image layout: it has no file \"oci-layout\"", l->label);
     if (r < 0)
-        return fc_fail_errno(err, -r, "%s/oci-layout", l->label);
+        return fail_read(l->label, "oci-layout", r, err);
     json = json_loadb(bytes.data, bytes.len, 0, NULL);
     version = json_string_value(json_object_get(json, "imageLayoutVersion"));
     if (!version)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/digest.h"
 #include "base/sum.h"
@@ -103,23 +104,33 @@ static int check_root(struct registry *g, const struct fc_http_response *respons
     return 0;
 }
 
-static int get_tag(struct registry *g, struct fc_buf *ret, struct fc_error *err)
+/* Ask for the manifest of the tag. Any answer is one. */
+static int ask_tag(struct registry *g, const char *method, struct fc_http_response *ret, struct fc_error *err)
 {
-    struct fc_http_response response __attribute__((cleanup(fc_http_response_release_auto))) = {0};
     fc_auto(fc_free) char *url = fc_oci_session_url(&g->session, "manifests", g->ref.tag), *header = NULL;
-    fc_auto(fc_oci_document_release) struct fc_oci_document document = {0};
     const char *headers[1];
-    struct fc_digest digest;
-    char text[FC_DIGEST_TEXT];
-    int r;
 
     if (!url || asprintf(&header, "Accept: %s", fc_oci_accept) < 0)
         return header = NULL, fc_fail_errno(err, ENOMEM, "%s", g->label);
     headers[0] = header;
-    r = fc_oci_session_exchange(
-        &g->session,
-        &(struct fc_http_request){.url = url, .headers = headers, .n_headers = 1, .max_bytes = FC_OCI_DOCUMENT_MAX},
-        &response, err);
+    return fc_oci_session_exchange(&g->session,
+                                   &(struct fc_http_request){.url = url,
+                                                             .method = method,
+                                                             .headers = headers,
+                                                             .n_headers = 1,
+                                                             .max_bytes = FC_OCI_DOCUMENT_MAX,
+                                                             .attempts = method ? 1 : 0}, /* else a GET follows */
+                                   ret, err);
+}
+
+static int get_tag(struct registry *g, struct fc_buf *ret, struct fc_error *err)
+{
+    struct fc_http_response response __attribute__((cleanup(fc_http_response_release_auto))) = {0};
+    fc_auto(fc_oci_document_release) struct fc_oci_document document = {0};
+    struct fc_digest digest;
+    char text[FC_DIGEST_TEXT];
+    int r = ask_tag(g, NULL, &response, err);
+
     if (r < 0)
         return r;
     if (response.status != 200)
@@ -149,6 +160,40 @@ static int get_digest(struct registry *g, const char *digest, struct fc_buf *ret
         err);
 }
 
+/* The digest of what the tag names now, without its bytes, if the registry says it. Caller frees; or NULL. */
+static char *ask_digest(struct registry *g)
+{
+    struct fc_http_response response __attribute__((cleanup(fc_http_response_release_auto))) = {0};
+    struct fc_buf value __attribute__((cleanup(fc_buf_release_auto))) = {0};
+
+    if (ask_tag(g, "HEAD", &response, NULL) < 0 || response.status != 200 ||
+        fc_http_header(&response, "Docker-Content-Digest", 0, &value) <= 0)
+        return NULL;
+    return strdup(value.data);
+}
+
+/*
+ * The document that the tag named the last time, if it still does and is in the cache: 0; -ENOENT if it must be fetched. Docker
+ * Hub counts the manifests that somebody gets, and not the questions whether there is another.
+ */
+static int get_tag_again(struct registry *g, struct fc_buf *ret)
+{
+    fc_auto(fc_free) char *known = NULL, *now = NULL, *path = NULL;
+    struct fc_digest digest;
+
+    if (fc_oci_tags_get(fc_fetcher_layout(g->f), g->tagged, &known, NULL) < 0 || fc_digest_parse(known, &digest) < 0)
+        return -ENOENT;
+    path = fc_fetch_blob_path(g->f, &digest);
+    if (!path || access(path, F_OK) < 0)
+        return -ENOENT;
+    now = ask_digest(g);
+    if (!now || strcmp(now, known) != 0 || get_digest(g, known, ret, NULL) < 0) {
+        fc_buf_release(ret);
+        return -ENOENT;
+    }
+    return 0;
+}
+
 static int get_tag_offline(struct registry *g, struct fc_buf *ret, struct fc_error *err)
 {
     fc_auto(fc_free) char *digest = NULL;
@@ -169,6 +214,8 @@ static int registry_root(struct fc_oci_source *s, struct fc_buf *ret, const char
         r = get_digest(g, g->ref.digest, ret, err);
     else if (fc_fetcher_offline(g->f))
         r = get_tag_offline(g, ret, err);
+    else if (get_tag_again(g, ret) == 0)
+        r = 0;
     else
         r = get_tag(g, ret, err);
     *ret_type = g->type;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <jansson.h>
 
@@ -59,6 +60,7 @@ void fc_oci_session_end(struct fc_oci_session *s)
     if (s->authorization)
         explicit_bzero(s->authorization, strlen(s->authorization));
     free(s->authorization);
+    free(s->challenge);
     fc_oci_credentials_release(&s->credentials);
     pthread_mutex_destroy(&s->lock);
     *s = (struct fc_oci_session){0};
@@ -69,16 +71,6 @@ char *fc_oci_session_url(const struct fc_oci_session *s, const char *what, const
     char *url;
 
     return asprintf(&url, "%s/v2/%s/%s/%s", s->base, s->repository, what, which) < 0 ? NULL : url;
-}
-
-char *fc_oci_session_authorization(struct fc_oci_session *s)
-{
-    char *copy;
-
-    pthread_mutex_lock(&s->lock);
-    copy = s->authorization ? strdup(s->authorization) : NULL;
-    pthread_mutex_unlock(&s->lock);
-    return copy;
 }
 
 /* What the token is to be good for: what the registry says, else what we are going to do. */
@@ -92,14 +84,15 @@ static int scope_of(const struct fc_oci_session *s, const struct fc_oci_challeng
 }
 
 /* The lock is held. */
-static int make_authorization(struct fc_oci_session *s, const struct fc_oci_challenge *c, char **ret,
+static int make_authorization(struct fc_oci_session *s, const struct fc_oci_challenge *c, struct fc_oci_token *ret,
                               struct fc_error *err)
 {
     fc_auto(fc_free) char *scope = NULL;
 
     if (s->credentials.registry_token)
-        return asprintf(ret, "Bearer %s", s->credentials.registry_token) < 0 ? fc_fail_errno(err, ENOMEM, "%s", s->host)
-                                                                             : 0;
+        return asprintf(&ret->authorization, "Bearer %s", s->credentials.registry_token) < 0
+                   ? fc_fail_errno(err, ENOMEM, "%s", s->host)
+                   : 0;
     if (c->bearer && c->realm) {
         if (scope_of(s, c, &scope) < 0)
             return fc_fail_errno(err, ENOMEM, "%s", s->host);
@@ -112,31 +105,84 @@ static int make_authorization(struct fc_oci_session *s, const struct fc_oci_chal
         return fc_fail(err, EPROTO, "%s asks for an authorization of a kind that is not known here", s->host);
     if (!s->credentials.user)
         return fc_fail(err, EACCES, "%s asks who you are: fccompose login %s", s->host, s->host);
-    return fc_oci_basic(&s->credentials, ret) < 0 ? fc_fail_errno(err, ENOMEM, "%s", s->host) : 0;
+    return fc_oci_basic(&s->credentials, &ret->authorization) < 0 ? fc_fail_errno(err, ENOMEM, "%s", s->host) : 0;
 }
 
-int fc_oci_session_renew(void *session, const char *challenge, char **ret_authorization, struct fc_error *err)
+static double seconds(void)
 {
-    struct fc_oci_session *s = session;
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Keep @fresh, which @challenge asked for. A token is renewed some seconds early: the request has a way to go. */
+static void keep(struct fc_oci_session *s, const struct fc_oci_token *fresh, const char *challenge)
+{
+    double early = fresh->expires_in / 2 < 10 ? fresh->expires_in / 2 : 10;
+    char *copy = strdup(challenge);
+
+    if (s->authorization)
+        explicit_bzero(s->authorization, strlen(s->authorization));
+    free(s->authorization);
+    free(s->challenge);
+    s->authorization = fresh->authorization;
+    s->challenge = copy;
+    s->expires = copy && fresh->expires_in > 0 ? seconds() + fresh->expires_in - early : 0;
+}
+
+/* The lock is held. */
+static int renew(struct fc_oci_session *s, const char *challenge, struct fc_error *err)
+{
     fc_auto(fc_oci_challenge_release) struct fc_oci_challenge c = {0};
-    char *fresh = NULL, *copy;
+    struct fc_oci_token fresh = {0};
     int r = fc_oci_challenge_parse(challenge, &c) < 0 ? fc_fail_errno(err, ENOMEM, "%s", s->host) : 0;
 
-    pthread_mutex_lock(&s->lock);
     if (r == 0 && !s->looked) {
         r = fc_oci_credentials_find(s->host, s->repository, &s->credentials, err);
         s->looked = r == 0;
     }
     if (r == 0)
         r = make_authorization(s, &c, &fresh, err);
+    if (r == 0)
+        keep(s, &fresh, challenge);
+    return r;
+}
+
+/* What was asked for once is asked for again; when that fails, so will the old token, and the registry says why. */
+static void renew_in_time(struct fc_oci_session *s)
+{
+    fc_auto(fc_free) char *challenge = NULL;
+
+    if (!s->authorization || s->expires <= 0 || seconds() < s->expires)
+        return;
+    challenge = strdup(s->challenge);
+    s->expires = 0;
+    if (challenge)
+        (void)renew(s, challenge, NULL);
+}
+
+char *fc_oci_session_authorization(struct fc_oci_session *s)
+{
+    char *copy;
+
+    pthread_mutex_lock(&s->lock);
+    renew_in_time(s);
+    copy = s->authorization ? strdup(s->authorization) : NULL;
+    pthread_mutex_unlock(&s->lock);
+    return copy;
+}
+
+int fc_oci_session_renew(void *session, const char *challenge, char **ret_authorization, struct fc_error *err)
+{
+    struct fc_oci_session *s = session;
+    int r;
+
+    pthread_mutex_lock(&s->lock);
+    r = renew(s, challenge, err);
     if (r == 0) {
-        copy = strdup(fresh);
-        if (s->authorization)
-            explicit_bzero(s->authorization, strlen(s->authorization));
-        free(s->authorization);
-        s->authorization = fresh;
-        r = copy ? 0 : fc_fail_errno(err, ENOMEM, "%s", s->host);
-        *ret_authorization = copy;
+        *ret_authorization = strdup(s->authorization);
+        r = *ret_authorization ? 0 : fc_fail_errno(err, ENOMEM, "%s", s->host);
     }
     pthread_mutex_unlock(&s->lock);
     return r;

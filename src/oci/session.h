@@ -20,6 +20,8 @@ struct fc_oci_session {
     struct fc_oci_credentials credentials;
     bool looked;         /**< for credentials */
     char *authorization; /**< the header's value in use; NULL: none yet */
+    char *challenge;     /**< what it answered */
+    double expires; /**< when it is to be renewed, by a clock that only goes forward; 0: when the registry says so */
 };
 
 /**
@@ -44,7 +46,10 @@ char *fc_oci_session_url(const struct fc_oci_session *s, const char *what, const
 int fc_oci_session_exchange(struct fc_oci_session *s, const struct fc_http_request *request,
                             struct fc_http_response *ret, struct fc_error *err);
 
-/** For struct fc_fetch_want: the value of an Authorization header for what is asked next. Caller frees; NULL: none. */
+/**
+ * For struct fc_fetch_want: the value of an Authorization header for what is asked next, a new one if the old is about to
+ * expire. Caller frees; NULL: none.
+ */
 char *fc_oci_session_authorization(struct fc_oci_session *s);
 /** For struct fc_fetch_want, with the session as its argument. */
 int fc_oci_session_renew(void *session, const char *challenge, char **ret_authorization, struct fc_error *err);

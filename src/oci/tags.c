@@ -24,7 +24,7 @@ static json_t *load(const char *path)
     struct fc_buf bytes __attribute__((cleanup(fc_buf_release_auto))) = {0};
     json_t *json = NULL;
 
-    if (fc_read_file(AT_FDCWD, path, INDEX_MAX, &bytes) == 0)
+    if (fc_read_regular(AT_FDCWD, path, INDEX_MAX, &bytes) == 0)
         json = json_loadb(bytes.data ? bytes.data : "", bytes.len, 0, NULL);
     if (!json_is_array(json_object_get(json, "manifests"))) {
         json_decref(json);
@@ -92,9 +92,11 @@ int fc_oci_tags_check(const char *dir, struct fc_error *err)
 
     if (r < 0)
         return r;
-    r = fc_read_file(AT_FDCWD, n.index, INDEX_MAX, &bytes);
+    r = fc_read_regular(AT_FDCWD, n.index, INDEX_MAX, &bytes);
     if (r == -ENOENT)
         return 0;
+    if (r == -ENOTSUP)
+        return fc_fail(err, EBADMSG, "%s: not a regular file", n.index);
     if (r < 0)
         return fc_fail_errno(err, -r, "%s", n.index);
     json = json_loadb(bytes.data ? bytes.data : "", bytes.len, 0, NULL);

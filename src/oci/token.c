@@ -68,10 +68,12 @@ int fc_oci_basic(const struct fc_oci_credentials *c, char **ret)
 }
 
 /* Take the token out of the answer: "token", or "access_token", both are in use. */
-static int read_token(const struct fc_http_response *response, const char *host, char **ret, struct fc_error *err)
+static int read_token(const struct fc_http_response *response, const char *host, struct fc_oci_token *ret,
+                      struct fc_error *err)
 {
     json_t *json = json_loadb(response->body.data ? response->body.data : "", response->body.len, 0, NULL);
     const char *token = json_string_value(json_object_get(json, "token"));
+    double expires_in = json_number_value(json_object_get(json, "expires_in"));
     int r = 0;
 
     if (!token || !*token)
@@ -80,13 +82,15 @@ static int read_token(const struct fc_http_response *response, const char *host,
         r = fc_fail(err, EPROTO, "%s: the answer of its token server has no token", host);
     else if (strpbrk(token, "\r\n"))
         r = fc_fail(err, EPROTO, "%s: its token server gave a token with a line break", host);
-    else if (asprintf(ret, "Bearer %s", token) < 0)
+    else if (asprintf(&ret->authorization, "Bearer %s", token) < 0)
         r = fc_fail_errno(err, ENOMEM, "%s", host);
+    else
+        ret->expires_in = expires_in > 0 ? expires_in : 0;
     json_decref(json);
     return r;
 }
 
-static int ask(struct fc_fetcher *f, const struct fc_http_request *request, const char *host, char **ret,
+static int ask(struct fc_fetcher *f, const struct fc_http_request *request, const char *host, struct fc_oci_token *ret,
                struct fc_error *err)
 {
     struct fc_http_response response __attribute__((cleanup(fc_http_response_release_auto))) = {0};
@@ -105,7 +109,8 @@ static int ask(struct fc_fetcher *f, const struct fc_http_request *request, cons
 }
 
 /* OAuth2: a long-lived identity token for one that is good now. */
-static int refresh(struct fc_fetcher *f, const struct fc_oci_token_wish *w, char **ret, struct fc_error *err)
+static int refresh(struct fc_fetcher *f, const struct fc_oci_token_wish *w, struct fc_oci_token *ret,
+                   struct fc_error *err)
 {
     static const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded"};
     struct fc_buf form __attribute__((cleanup(fc_buf_release_auto))) = {0};
@@ -135,7 +140,8 @@ static int refresh(struct fc_fetcher *f, const struct fc_oci_token_wish *w, char
     return r;
 }
 
-int fc_oci_token(struct fc_fetcher *f, const struct fc_oci_token_wish *w, char **ret, struct fc_error *err)
+int fc_oci_token(struct fc_fetcher *f, const struct fc_oci_token_wish *w, struct fc_oci_token *ret,
+                 struct fc_error *err)
 {
     struct fc_buf query __attribute__((cleanup(fc_buf_release_auto))) = {0};
     fc_auto(fc_free) char *url = NULL, *basic = NULL;

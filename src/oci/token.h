@@ -13,8 +13,14 @@ struct fc_oci_token_wish {
     const char *scope;                        /**< "repository:NAME:pull"; "": none */
     const struct fc_oci_credentials *credentials;
 };
-/** Get one. Returns 0 and sets *ret to "Bearer TOKEN" (caller frees); -EACCES, -EPROTO or another errno with words. */
-int fc_oci_token(struct fc_fetcher *f, const struct fc_oci_token_wish *wish, char **ret, struct fc_error *err);
+/** What an Authorization header says, and for how long. */
+struct fc_oci_token {
+    char *authorization; /**< "Bearer TOKEN"; caller frees */
+    double expires_in;   /**< seconds; 0: not said */
+};
+/** Get one. Returns 0 and fills *ret; -EACCES, -EPROTO or another errno with words. */
+int fc_oci_token(struct fc_fetcher *f, const struct fc_oci_token_wish *wish, struct fc_oci_token *ret,
+                 struct fc_error *err);
 /** "Basic ..." for @c, which has a user. Caller frees *ret. Returns 0 or -ENOMEM. */
 int fc_oci_basic(const struct fc_oci_credentials *c, char **ret);
 

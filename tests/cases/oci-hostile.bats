@@ -178,3 +178,93 @@ assert status != 0
 assert termios.tcgetattr(slave)[3] & termios.ECHO
 END
 }
+
+# What the second field of the log's lines for the paths that match $1 are, in order.
+methods() { awk -v path="$1" '$3 ~ path { printf "%s ", $2 }' log; }
+
+@test "an image that is known is asked after, not fetched again, until its tag moves" {
+    start_odd
+    fccompose export -l "docker://$FIRST/fine/x:v1" 1.tar
+    [ "$(methods /manifests/v1)" = "GET " ]
+    : >log
+    fccompose export -l "docker://$FIRST/fine/x:v1" 2.tar
+    [ "$(methods /manifests/v1)" = "HEAD " ]
+    cmp 1.tar 2.tar
+    python3 "$LIB/make-image" second v1 two.tar
+    : >log
+    fccompose export -l "docker://$FIRST/fine/x:v1" 3.tar
+    [ "$(methods /manifests/v1)" = "HEAD GET " ]
+    [ "$(tar -xOf 3.tar ./file)" = two ] || [ "$(tar -xOf 3.tar file)" = two ]
+    : >log
+    fccompose export -l "docker://$FIRST/fine/x:v1" 4.tar
+    [ "$(methods /manifests/v1)" = "HEAD " ]
+    cmp 3.tar 4.tar
+}
+
+@test "a token that expires in the middle of a pull, of a blob, of a push is replaced" {
+    start_odd
+    head -c 600000 /dev/urandom >a/random
+    tar -C a --mtime=@0 --owner=0 --group=0 -cf big.tar random
+    python3 "$LIB/make-image" second v1 one.tar big.tar two.tar
+    fccompose export -l one.tar -l big.tar -l two.tar want.tar
+    printf 'attempts: 30\nretry-delay: 10\n' >config.yaml
+    export FCCOMPOSE_CONFIG=$PWD/config.yaml
+    FCCOMPOSE_CACHE=$PWD/fresh fccompose export -l "docker://$FIRST/short/x:v1" got.tar
+    cmp want.tar got.tar
+    [ "$(methods '/blobs/.*' | wc -w)" -gt 9 ] # six pieces of the one layer, one for each of the others, the configuration
+    [ "$(methods /token/short | wc -w)" -ge 4 ]
+    : >log
+    fccompose push --chunk-size 150000 -l big.tar -l two.tar "docker://$FIRST/short/push:v1"
+    [ "$(methods /short/push/up | tr ' ' '\n' | grep -c PATCH)" -ge 5 ]
+    [ "$(methods /token/short | wc -w)" -ge 5 ]
+}
+
+@test "a token is replaced before it expires" {
+    start_odd
+    fccompose export -l "docker://$FIRST/brief/x:v1" x.tar
+    manifest=$(awk '$3 ~ "/manifests/v1" { token = $5 } END { print token }' log)
+    blob=$(awk '$3 ~ "/blobs/" { print $5; exit }' log)
+    [[ $manifest == brief* && $blob == brief* && $manifest != "$blob" ]]
+}
+
+@test "a sparse file in an archive of images does not fill the disk" {
+    python3 - <<'END'
+import io, tarfile
+with tarfile.open("a.tar", "w", format=tarfile.PAX_FORMAT) as t:
+    member = tarfile.TarInfo("blobs/sha256/" + "0" * 64)
+    data = b"1\n0\n1\n".ljust(512, b"\0") + b"x"
+    member.size = len(data)
+    member.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": member.name,
+                          "GNU.sparse.realsize": str(2**62)}
+    t.addfile(member, io.BytesIO(data))
+END
+    for kind in oci docker; do
+        run timeout 60 fccompose export -l "$kind-archive:a.tar" x.tar
+        [ "$status" -eq 1 ]
+        [[ $output == *"blobs/sha256/000"*"a sparse file"*"1 GiB"* ]]
+    done
+    [ "$(du -sm "$FCCOMPOSE_CACHE" | cut -f1)" -lt 3 ]
+}
+
+@test "an image layout whose files are FIFOs or devices is refused at once" {
+    make_tars
+    for file in oci-layout index.json; do
+        rm -rf lay
+        python3 "$LIB/make-image" lay v1 one.tar
+        rm "lay/$file"
+        mkfifo "lay/$file"
+        run timeout 20 fccompose export -l oci:lay x.tar
+        [ "$status" -eq 1 ]
+        [[ $output == *"lay/$file: not a regular file"* ]]
+        rm "lay/$file"
+        ln -s /dev/zero "lay/$file"
+        run timeout 20 fccompose export -l oci:lay x.tar
+        [ "$status" -eq 1 ]
+        [[ $output == *"lay/$file: not a regular file"* ]]
+    done
+    mkdir out
+    mkfifo out/index.json
+    run timeout 20 fccompose export -l one.tar -f oci -t v1 out
+    [ "$status" -eq 1 ]
+    [[ $output == *"out/index.json: not a regular file"* ]]
+}
