@@ -95,7 +95,7 @@ struct fc_fetch_want {
     bool stale_ok; /**< for a @sum of none: when no server can be reached, what the cache has will do, with a warning */
     /**
      * May be NULL. The server said 401 with @challenge (its WWW-Authenticate headers, one a line): make another
-     * authorization. Called at most twice, by a thread that waits in fc_fetch_read() or fc_fetch_wait(), so it may exchange.
+     * authorization. Called at most twice for no byte in between, by a thread that waits in fc_fetch_read() or fc_fetch_wait(), so it may exchange.
      * Returns 0 and sets *ret_authorization (malloc, taken over), or -errno with words.
      */
     int (*renew)(void *arg, const char *challenge, char **ret_authorization, struct fc_error *err);
@@ -144,6 +144,7 @@ int fc_fetch_answered(struct fc_fetch *t, struct fc_error *err);
 struct fc_fetch_info {
     bool cached;    /**< no byte of it came over the network */
     bool stale;     /**< no server was asked whether it is still the same: offline, or @stale_ok was made use of */
+    bool summed;    /**< its digest was given beforehand */
     bool restarted; /**< it began anew at least once, with other bytes perhaps */
     struct fc_digest digest; /**< SHA-256; after the end only */
     uint64_t size;           /**< bytes here; after the end: its length */

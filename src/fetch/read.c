@@ -228,6 +228,7 @@ void fc_fetch_info(struct fc_fetch *t, struct fc_fetch_info *ret)
     pthread_mutex_lock(&b->f->lock);
     *ret = (struct fc_fetch_info){.cached = b->cached,
                                   .stale = b->stale,
+                                  .summed = b->want.sum.kind != FC_SUM_NONE,
                                   .restarted = b->generation > 0,
                                   .digest = b->digest,
                                   .size = b->received,

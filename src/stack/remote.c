@@ -9,42 +9,16 @@
 #include "fetch/fetch.h"
 #include "stack/stack.h"
 
-/*
- * The import failed. It is the download that tells why if that fails, too; and what was read of a part that turned out to
- * be another file's is read again.
- */
-static int explain_or_repeat(const struct fc_import *im, struct fc_fetch *t, const struct fc_fetch_want *want, int r,
-                             struct fc_layer **ret_layer, struct fc_error *err)
-{
-    struct fc_fetch_info info;
-    struct fc_error why = {0};
-    int w;
-
-    fc_fetch_info(t, &info);
-    if (!info.restarted && want->sum.kind == FC_SUM_NONE)
-        return r;
-    w = fc_fetch_wait(t, &why);
-    if (w < 0) {
-        if (err)
-            *err = why;
-        return w;
-    }
-    fc_fetch_info(t, &info);
-    return info.restarted ? fc_import_fetched(im, t, ret_layer, err) : r;
-}
-
-static int import_download(const struct fc_import *im, struct fc_fetch *t, const struct fc_fetch_want *want,
-                           struct fc_layer **ret_layer, struct fc_error *err)
+static int import_download(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer,
+                           struct fc_error *err)
 {
     struct fc_fetch_info info;
     int r = fc_fetch_answered(t, err);
 
     if (r < 0)
         return r;
-    if (r == 0) {
-        r = fc_import_fetch(im, t, ret_layer, err);
-        return r < 0 ? explain_or_repeat(im, t, want, r, ret_layer, err) : r;
-    }
+    if (r == 0)
+        return fc_import_fetch(im, t, ret_layer, err);
     fc_fetch_info(t, &info);
     r = fc_import_recall_blob(im, &info.digest, info.size, ret_layer, err);
     return r == 0 ? fc_import_fetched(im, t, ret_layer, err) : r < 0 ? r : 0;
@@ -64,7 +38,7 @@ static int import_want(const struct fc_import *im, struct fc_fetcher *f, const s
     if (r != 0)
         return r < 0 ? r : 0;
     r = fc_fetch_start(f, want, &t, err);
-    return r < 0 ? r : import_download(im, t, want, ret_layer, err);
+    return r < 0 ? r : import_download(im, t, ret_layer, err);
 }
 
 /* Remember where the bytes are; of a distribution's name also what it stood for. */

@@ -101,7 +101,10 @@ int fc_import_fetched(const struct fc_import *im, struct fc_fetch *t, struct fc_
  */
 int fc_import_recall_blob(const struct fc_import *im, const struct fc_digest *blob, uint64_t size,
                           struct fc_layer **ret_layer, struct fc_error *err);
-/** Import the tar that @t downloads, while it arrives. @t is borrowed. Returns 0 and sets *ret_layer, or -errno with words. */
+/**
+ * Import the tar that @t downloads, while it arrives. @t is borrowed. When both fail the words are the download's. Returns 0
+ * and sets *ret_layer, or -errno with words.
+ */
 int fc_import_fetch(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer, struct fc_error *err);
 /** Import what the URL or name @l stands for. Returns 0 and sets *ret_layer, or a negative errno with words. */
 int fc_import_remote(const struct fc_import *im, const struct fc_locator *l, struct fc_layer **ret_layer,

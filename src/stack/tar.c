@@ -230,6 +230,31 @@ int fc_import_fetched(const struct fc_import *im, struct fc_fetch *t, struct fc_
     return fd < 0 ? fd : fc_import_tar(im, fd, ret_layer, err);
 }
 
+/*
+ * The import failed. If the download fails too, that tells why; and what was read of a part that turned out to be another
+ * file's is read again.
+ */
+static int explain_or_repeat(const struct fc_import *im, struct fc_fetch *t, int r, struct fc_layer **ret_layer,
+                             struct fc_error *err)
+{
+    struct fc_fetch_info info;
+    struct fc_error why = {0};
+    int w;
+
+    fc_fetch_info(t, &info);
+    /* Nothing is learned from a download that nobody can say more of, nor where the fault is on our side. */
+    if ((!info.restarted && !info.summed) || r == -ENOSPC || r == -ENOMEM || r == -ECANCELED)
+        return r;
+    w = fc_fetch_wait(t, &why);
+    if (w < 0) {
+        if (err)
+            *err = why;
+        return w;
+    }
+    fc_fetch_info(t, &info);
+    return info.restarted ? fc_import_fetched(im, t, ret_layer, err) : r;
+}
+
 int fc_import_fetch(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer, struct fc_error *err)
 {
     struct fetch_source s = {.source = {.read = fetch_source_read, .cancel = fetch_source_cancel}, .fetch = t};
@@ -243,5 +268,7 @@ int fc_import_fetch(const struct fc_import *im, struct fc_fetch *t, struct fc_la
     r = import_stream(im, &in, &result, ret_layer, err);
     progress_end(im->options->progress, r);
     /* What was read is no longer what there is: take the whole, once it is here. */
-    return r == -ESTALE ? fc_import_fetched(im, t, ret_layer, err) : r;
+    if (r == -ESTALE)
+        return fc_import_fetched(im, t, ret_layer, err);
+    return r < 0 ? explain_or_repeat(im, t, r, ret_layer, err) : r;
 }

@@ -227,6 +227,24 @@ methods() { awk -v path="$1" '$3 ~ path { printf "%s ", $2 }' log; }
     [[ $manifest == brief* && $blob == brief* && $manifest != "$blob" ]]
 }
 
+@test "layers: a download that fails says why the import failed, and one that began anew is imported anew" {
+    start_odd
+    head -c 600000 /dev/urandom >a/random
+    tar -C a --mtime=@0 --owner=0 --group=0 -cf big.tar random
+    gzip -n1 <big.tar >big.tar.gz
+    python3 "$LIB/make-image" second v1 one.tar big.tar.gz
+    printf 'retry-delay: 10\n' >config.yaml
+    export FCCOMPOSE_CONFIG=$PWD/config.yaml
+    run fccompose init "docker://$FIRST/damaged/x:v1"
+    [ "$status" -eq 1 ]
+    [[ $output == *"sha256:"*"sha256:$(sha256sum <big.tar.gz | cut -d' ' -f1)"* ]]
+    [ -z "$(find "$FCCOMPOSE_CACHE/oci" -size +100k)" ]
+    fccompose export -l "docker://$FIRST/changed/x:v1" got.tar
+    fccompose export -l one.tar -l big.tar want.tar
+    cmp want.tar got.tar
+    [ "$(methods "/changed/.*$(sha256sum <big.tar.gz | cut -d' ' -f1)")" = "GET GET " ]
+}
+
 @test "a sparse file in an archive of images does not fill the disk" {
     python3 - <<'END'
 import io, tarfile
