@@ -67,6 +67,14 @@ $(B)/init/%: $(sort $(wildcard src/guest/init/*.c src/guest/init/*.h))
 
 $(B)/obj/guest/blob.o: $(INIT_ARCHS:%=$(B)/init/%)
 $(B)/obj/guest/blob.o: CPPFLAGS += $(foreach a,$(INIT_ARCHS),-DFC_INIT_$(subst aarch64,AARCH64,$(subst x86_64,X86_64,$(a)))='"$(B)/init/$(a)"')
+# The kernel's fragments as rows of a table: {"NAME", "TEXT", NULL}.
+$(B)/obj/kernel/fragment.o: $(B)/made/kernel-fragments.inc
+$(B)/obj/kernel/fragment.o: CPPFLAGS += -I$(B)/made
+$(B)/made/kernel-fragments.inc: $(sort $(wildcard src/kernel/fragments/*.config)) Makefile
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)for f in $(filter %.config,$^); do printf '{"%s",\n' "$$(basename $$f .config)"; \
+		sed 's/[\"]/\\&/g; s/.*/"&\\n"/' $$f; printf ', NULL},\n'; done > $@.part && mv $@.part $@
 
 $(B)/libfccompose.a: $(LIB_OBJS)
 	@rm -f $@

@@ -63,6 +63,13 @@ const struct fc_arch *fc_arch_find(const char *name)
     return NULL;
 }
 
+const char *fc_arch_machine(const char *name)
+{
+    const struct fc_arch *a = fc_arch_find(name);
+
+    return a ? a->machine : NULL;
+}
+
 const char *fc_arch_host(void)
 {
     struct utsname host;

@@ -12,6 +12,8 @@ struct fc_arch {
 
 /** The architecture of that name, in whatever case, or NULL. A constant. */
 const struct fc_arch *fc_arch_find(const char *name);
+/** The same as uname -m has it, or NULL if there is no such architecture or machine. */
+const char *fc_arch_machine(const char *name);
 /** This machine's as uname -m has it, by the name that the table prefers; a machine that is not in the table is "x86_64". */
 const char *fc_arch_host(void);
 

@@ -40,6 +40,7 @@ const struct cli_command *const cli_commands[] = {
     &cmd_export,
     &cmd_ls,
     &cmd_cat,
+    &cmd_kernel,
     &cmd_vm,
     &cmd_boot,
     &cmd_doctor,

@@ -41,6 +41,7 @@ extern const struct cli_command cmd_ls;
 extern const struct cli_command cmd_cat;
 extern const struct cli_command cmd_vm;
 extern const struct cli_command cmd_boot;
+extern const struct cli_command cmd_kernel;
 extern const struct cli_command cmd_doctor;
 extern const struct cli_command cmd_schema;
 extern const struct cli_command cmd_help;

@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "base/path.h"
-#include "catalogue/catalogue.h"
+#include "base/arch.h"
 #include "compose/guest_section.h"
 #include "compose/schema.h"
 
@@ -119,7 +119,7 @@ static bool has(const struct fc_recipe_list *list, const char *text)
 static int choose_arch(struct reader *r, const struct node *root, struct fc_error *err)
 {
     static const struct field as_list = {"arch", "", &kind_list, R(archs), &scalar_arch, 0, 0, NULL};
-    const char *wanted = r->options->arch ? fc_arch_name(r->options->arch) : NULL, *chosen;
+    const char *wanted = r->options->arch ? fc_arch_machine(r->options->arch) : NULL, *chosen;
     const struct node *n = node_get(root, "arch");
     struct fc_recipe *recipe = r->recipe;
     char shown[64];

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "base/base64.h"
-#include "catalogue/catalogue.h"
+#include "base/arch.h"
 #include "compose/scalar.h"
 #include "oci/oci.h"
 
@@ -97,12 +97,12 @@ static char *convert_lower(struct reader *r, const struct node *n, const char *t
 
 static const char *refuse_arch(const char *text)
 {
-    return fc_arch_name(text) ? NULL : "no architecture has this name; x86_64 and aarch64 are the usual ones";
+    return fc_arch_machine(text) ? NULL : "no architecture has this name; x86_64 and aarch64 are the usual ones";
 }
 
 static char *convert_arch(struct reader *r, const struct node *n, const char *text)
 {
-    char *out = strdup(fc_arch_name(text));
+    char *out = strdup(fc_arch_machine(text));
 
     (void)n;
     r->oom |= !out;

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The boot contract: which options a guest needs under Firecracker, and what happens without each. */
+#include <stddef.h>
+
+#include "kernel/kernel.h"
+
+#define X86 "x86_64"
+#define ARM "aarch64"
+
+const struct fc_need fc_needs[] = {
+    {FC_NEED_BOOT, NULL, "VIRTIO", "no virtio device is found"},
+    {FC_NEED_BOOT, NULL, "BLOCK", "there are no disks"},
+    {FC_NEED_BOOT, NULL, "BLK_DEV", "there are no disks"},
+    {FC_NEED_BOOT, NULL, "VIRTIO_BLK", "there is no /dev/vda: \"Unable to mount root fs\""},
+    {FC_NEED_BOOT, NULL, "VIRTIO_MMIO", "devices are not found, unless Firecracker runs with --enable-pci"},
+    {FC_NEED_BOOT, NULL, "EXT4_FS", "an ext4 image cannot be mounted as root"},
+    {FC_NEED_BOOT, NULL, "BINFMT_ELF", "no program can be run, init neither"},
+    {FC_NEED_BOOT, X86, "64BIT", "Firecracker starts kernels in 64-bit mode alone"},
+    {FC_NEED_BOOT, X86, "KVM_GUEST", "no clock and no interrupts of KVM: it hangs or runs with a wrong clock"},
+    {FC_NEED_BOOT, X86, "ACPI",
+     "devices and processors are not found (Firecracker 1.8 and later describe them by ACPI)"},
+    {FC_NEED_BOOT, X86, "PCI", "ACPI comes up only with PCI, also where there is no PCI bus: no device is found"},
+    {FC_NEED_NO_ACPI, X86, "X86_MPPARSE", "without ACPI processors are found by the MP table alone"},
+    {FC_NEED_NO_ACPI, X86, "VIRTIO_MMIO_CMDLINE_DEVICES", "without ACPI devices are found on the command line alone"},
+    {FC_NEED_CONSOLE, NULL, "PRINTK", "the kernel says nothing"},
+    {FC_NEED_CONSOLE, NULL, "TTY", "there is no console"},
+    {FC_NEED_CONSOLE, NULL, "SERIAL_8250", "there is no ttyS0"},
+    {FC_NEED_CONSOLE, NULL, "SERIAL_8250_CONSOLE", "console=ttyS0 has no effect"},
+    {FC_NEED_CONSOLE, ARM, "SERIAL_OF_PLATFORM", "there is no ttyS0"},
+    {FC_NEED_INITRD, NULL, "BLK_DEV_INITRD", "an initrd is ignored"},
+    {FC_NEED_GUEST, NULL, "DEVTMPFS", "/dev stays empty unless init fills it"},
+    {FC_NEED_GUEST, NULL, "DEVTMPFS_MOUNT", "/dev/console is missing until init mounts /dev"},
+    {FC_NEED_GUEST, NULL, "PROC_FS", "there is no /proc"},
+    {FC_NEED_GUEST, NULL, "SYSFS", "there is no /sys"},
+    {FC_NEED_GUEST, NULL, "TMPFS", "/run and /tmp cannot be mounted"},
+    {FC_NEED_GUEST, NULL, "BINFMT_SCRIPT", "scripts cannot be run"},
+    {FC_NEED_GUEST, NULL, "UNIX", "there are no Unix sockets: init systems fail"},
+    {FC_NEED_GUEST, NULL, "INET", "there is no network"},
+    {FC_NEED_GUEST, NULL, "VIRTIO_NET", "there is no eth0"},
+    {FC_NEED_EXTRA, X86, "PVH", "it is started by the Linux boot protocol, which works as well"},
+    {FC_NEED_EXTRA, X86, "SERIO_I8042", "SendCtrlAltDel does nothing"},
+    {FC_NEED_EXTRA, X86, "KEYBOARD_ATKBD", "SendCtrlAltDel does nothing"},
+    {FC_NEED_EXTRA, X86, "PTP_1588_CLOCK_KVM", "the clock cannot be kept with the host's"},
+    {FC_NEED_EXTRA, ARM, "ARM_AMBA", "there is no clock of the host"},
+    {FC_NEED_EXTRA, ARM, "RTC_DRV_PL031", "there is no clock of the host"},
+    {FC_NEED_EXTRA, NULL, "HW_RANDOM_VIRTIO", "the entropy device is not used"},
+    {FC_NEED_EXTRA, NULL, "RANDOM_TRUST_CPU", "early boot may wait for entropy"},
+    {FC_NEED_EXTRA, NULL, "VIRTIO_VSOCKETS", "there is no vsock"},
+    {FC_NEED_EXTRA, NULL, "VIRTIO_BALLOON", "there is no balloon"},
+    {FC_NEED_EXTRA, NULL, "IP_PNP", "ip= on the command line is ignored"},
+    {FC_NEED_EXTRA, NULL, "MSDOS_PARTITION", "root=PARTUUID= does not work"},
+    {FC_NEED_PCI, NULL, "VIRTIO_PCI", "devices are not found with --enable-pci"},
+    {FC_NEED_PCI, NULL, "PCI_MSI", "devices have no interrupts with --enable-pci"},
+    {FC_NEED_PCI, X86, "PCI_MMCONFIG", "the PCI bus is not found with --enable-pci"},
+    {FC_NEED_PCI, X86, "PCIEPORTBUS", "the PCI bus is not found with --enable-pci"},
+    {FC_NEED_PCI, ARM, "PCI_HOST_GENERIC", "the PCI bus is not found with --enable-pci"},
+    {FC_NEED_PMEM, NULL, "VIRTIO_PMEM", "there is no /dev/pmem0"},
+    {FC_NEED_PMEM, ARM, "ARM64_PMEM", "pmem has no DAX"},
+    {0, NULL, NULL, NULL},
+};
