@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/arch.h"
+#include "catalogue/catalogue.h"
 #include "compose/scalar.h"
 #include "oci/oci.h"
 
