@@ -100,17 +100,7 @@ static const struct field fields[] = {
 
 const struct shape shape_guest = {"guest", "Make the tree bootable, as fccompose guest does", fields, NULL, NULL};
 
-static void release(struct fc_guest_options *o)
-{
-    free(o->console);
-    free(o->hostname);
-    free(o->password);
-    for (char **key = o->ssh_keys; key && *key; key++)
-        free(*key);
-    free(o->ssh_keys);
-}
-
-struct fc_guest_options *guest_read(struct reader *r, const struct node *n)
+struct fc_guest_options *guest_section_read(struct reader *r, const struct node *n)
 {
     struct guest_build g = {0};
     struct fc_guest_options *o = calloc(1, sizeof(*o));
@@ -124,13 +114,13 @@ struct fc_guest_options *guest_read(struct reader *r, const struct node *n)
         return o;
     }
     r->oom = true;
-    release(&g.o);
+    fc_guest_options_release(&g.o);
     return NULL;
 }
 
 void guest_free(struct fc_guest_options *o)
 {
     if (o)
-        release(o);
+        fc_guest_options_release(o);
     free(o);
 }
