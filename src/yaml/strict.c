@@ -61,6 +61,23 @@ static yaml_mark_t mark_of_offset(const struct strict *s, size_t offset)
     return mark;
 }
 
+/* What libyaml says of the commonest slips, in words that say what to write. */
+static const char *in_other_words(const char *problem)
+{
+    static const char *const words[][2] = {
+        {"found undefined alias", "an alias (*NAME) for which nothing above has the anchor &NAME"},
+        {"found character that cannot start any token", "a text that begins with this character needs quotes"},
+        {"mapping values are not allowed in this context",
+         "a key cannot stand here: indent it as those above, or put a text that has \": \" in it into quotes"},
+    };
+
+    for (size_t i = 0; i < FC_LENGTH(words); i++) {
+        if (strcmp(problem, words[i][0]) == 0)
+            return words[i][1];
+    }
+    return problem;
+}
+
 static int complain_of_parser(const struct strict *s, const yaml_parser_t *p)
 {
     yaml_mark_t mark = p->problem_mark;
@@ -81,8 +98,8 @@ static int complain_of_parser(const struct strict *s, const yaml_parser_t *p)
             problem = "control characters (NUL and the like) cannot stand here; in \"quotes\" write \\0 or \\xHH";
     } else if (is_indented_by_tab(s, mark.line)) {
         problem = "a tab cannot indent YAML: use spaces";
-    } else if (strcmp(problem, "found undefined alias") == 0) {
-        problem = "an alias (*NAME) for which nothing above has the anchor &NAME";
+    } else {
+        problem = in_other_words(problem);
     }
     if (problem != p->problem || !p->context)
         return complain(s, &mark, problem);
