@@ -45,6 +45,21 @@ struct fc_recipe_place reader_place(const struct node *n)
 
 static const struct scalar scalar_version = {"1", "^1$", NULL, NULL};
 
+static void read_version(struct reader *r, const struct node *n, const struct field *f, void *into)
+{
+    (void)into;
+    free(scalar_read(r, n, f->name, &scalar_version));
+}
+
+static json_t *schema_version(const struct field *f, json_t *defs)
+{
+    (void)f;
+    (void)defs;
+    return json_pack("{s:[i,s]}", "enum", 1, "1");
+}
+
+static const struct kind kind_version = {read_version, schema_version};
+
 /* arch, args and include are needed before the rest can be read: see below and load.c. */
 static void read_noted(struct reader *r, const struct node *n, const struct field *f, void *into)
 {
@@ -85,7 +100,7 @@ _Static_assert(AT(struct fc_recipe_image, place) == 0 && AT(struct fc_recipe_ker
 
 #define R(member) AT(struct fc_recipe, member)
 static const struct field fields[] = {
-    {"version", "of this format: 1", &kind_noted, 0, &scalar_version, 0, 0, NULL},
+    {"version", "of this format: 1", &kind_version, 0, NULL, 0, 0, NULL},
     {"name", "what the recipe makes, for people", &kind_scalar, R(name), &scalar_id, 0, 0, NULL},
     {"arch", "the architectures it is for, the first being the default (without it: this machine's)", &kind_early_list,
      0, &scalar_arch, 0, 0, NULL},

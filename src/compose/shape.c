@@ -91,20 +91,12 @@ static void read_shape(struct reader *r, const struct node *n, const struct fiel
     shape_read(r, n, f->param, (char *)into + f->offset);
 }
 
-static void read_nothing(struct reader *r, const struct node *n, const struct field *f, void *into)
-{
-    (void)into;
-    if (f->param)
-        free(scalar_read(r, n, f->name, f->param));
-}
-
 const struct kind kind_scalar = {read_scalar, schema_of_scalar};
 const struct kind kind_list = {read_list, schema_of_list};
 const struct kind kind_bool = {read_bool, schema_of_bool};
 const struct kind kind_word = {read_word, schema_of_words};
 const struct kind kind_enum = {read_enum, schema_of_words};
 const struct kind kind_shape = {read_shape, schema_of_shape};
-const struct kind kind_noted = {read_nothing, schema_of_scalar};
 
 static const struct field *find(const struct shape *shape, const char *name)
 {

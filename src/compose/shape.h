@@ -52,7 +52,6 @@ extern const struct kind kind_bool;   /**< bool */
 extern const struct kind kind_word;   /**< char *; words, NULL-terminated */
 extern const struct kind kind_enum;   /**< int or an enum: the word's place + number; words */
 extern const struct kind kind_shape;  /**< a struct that is a member; a shape */
-extern const struct kind kind_noted;  /**< read elsewhere; a struct scalar for the schema, or NULL */
 
 /** Read the map @n by @shape into @into. */
 void shape_read(struct reader *r, const struct node *n, const struct shape *shape, void *into);
