@@ -100,7 +100,7 @@ static const struct field fields[] = {
 
 const struct shape shape_guest = {"guest", "Make the tree bootable, as fccompose guest does", fields, NULL, NULL};
 
-struct fc_guest_options *guest_section_read(struct reader *r, const struct node *n)
+struct fc_guest_options *read_guest_section(struct reader *r, const struct node *n)
 {
     struct guest_build g = {0};
     struct fc_guest_options *o = calloc(1, sizeof(*o));

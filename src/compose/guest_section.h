@@ -7,7 +7,7 @@
 #include "guest/guest.h"
 
 /** The options that @n holds; guest_free() them. NULL when memory is short (noted); problems are noted. */
-struct fc_guest_options *guest_section_read(struct reader *r, const struct node *n);
+struct fc_guest_options *read_guest_section(struct reader *r, const struct node *n);
 /** Free. NULL is allowed. */
 void guest_free(struct fc_guest_options *o);
 /** Append the section of the recipe @root, if it has one, as the last step. */

@@ -7,8 +7,8 @@
 
 #include <jansson.h>
 
-#include "base/path.h"
 #include "base/arch.h"
+#include "base/path.h"
 #include "compose/guest_section.h"
 #include "compose/schema.h"
 
@@ -134,13 +134,14 @@ static bool has(const struct fc_recipe_list *list, const char *text)
 static int choose_arch(struct reader *r, const struct node *root, struct fc_error *err)
 {
     static const struct field as_list = {"arch", "", &kind_list, R(archs), &scalar_arch, 0, 0, NULL};
-    const char *wanted = r->options->arch ? fc_arch_machine(r->options->arch) : NULL, *chosen;
+    const struct fc_arch *named = r->options->arch ? fc_arch_find(r->options->arch) : NULL;
+    const char *wanted = named ? named->machine : NULL, *chosen;
     const struct node *n = node_get(root, "arch");
     struct fc_recipe *recipe = r->recipe;
     char shown[64];
 
     if (r->options->arch && !wanted)
-        return fc_fail(err, EINVAL, "%s: no architecture has this name",
+        return fc_fail(err, EINVAL, "%s: no machine has this name",
                        fc_name_show(shown, sizeof(shown), r->options->arch, strlen(r->options->arch)));
     if (n)
         kind_list.read(r, n, &as_list, recipe);
@@ -148,7 +149,7 @@ static int choose_arch(struct reader *r, const struct node *root, struct fc_erro
         return fc_fail(err, EINVAL, "%s:%u:%u: this recipe is not for %s", n->source->shown, n->line, n->column,
                        wanted);
     chosen = wanted ? wanted : recipe->archs.n ? recipe->archs.items[0] : fc_arch_host();
-    recipe->arch = strdup(chosen ? chosen : "x86_64");
+    recipe->arch = strdup(chosen);
     return recipe->arch ? 0 : fc_fail_errno(err, ENOMEM, "%s", recipe->file);
 }
 #undef R

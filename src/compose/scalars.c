@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/base64.h"
 #include "base/arch.h"
+#include "base/base64.h"
 #include "catalogue/catalogue.h"
 #include "compose/scalar.h"
 #include "oci/oci.h"
@@ -98,12 +98,14 @@ static char *convert_lower(struct reader *r, const struct node *n, const char *t
 
 static const char *refuse_arch(const char *text)
 {
-    return fc_arch_machine(text) ? NULL : "no architecture has this name; x86_64 and aarch64 are the usual ones";
+    const struct fc_arch *arch = fc_arch_find(text);
+
+    return arch && arch->machine ? NULL : "no machine has this name; x86_64 and aarch64 are the usual ones";
 }
 
 static char *convert_arch(struct reader *r, const struct node *n, const char *text)
 {
-    char *out = strdup(fc_arch_machine(text));
+    char *out = strdup(fc_arch_find(text)->machine);
 
     (void)n;
     r->oom |= !out;

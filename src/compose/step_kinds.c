@@ -198,7 +198,7 @@ static void read_guest(struct reader *r, const struct node *n, const struct fiel
 
     (void)f;
     b->step.verb = FC_STEP_GUEST;
-    b->step.guest = guest_section_read(r, n);
+    b->step.guest = read_guest_section(r, n);
 }
 
 static json_t *schema_guest(const struct field *f, json_t *defs)

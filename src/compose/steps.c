@@ -88,7 +88,7 @@ void guest_section_append(struct reader *r, const struct node *root)
     if (node_get(root, "guest") && node_get(root, "init"))
         reader_problem(r, node_get(root, "init"), "init is another name of guest: write one of them");
     step.place = reader_place(n);
-    step.guest = guest_section_read(r, n);
+    step.guest = read_guest_section(r, n);
     add(r, &step);
     step_release(&step);
 }

@@ -137,7 +137,7 @@ static const struct {
     {"include: 5.yaml", "r.yaml:1:10: include: 5.yaml: No such file or directory"},
     {"include: {a: b}", "r.yaml:1:10: include: expected a list of files"},
     {"version: 2", "r.yaml:1:10: version: 2: expected 1"},
-    {"arch: sparc", "r.yaml:1:7: arch: sparc: no architecture has this name; x86_64 and aarch64 are the usual ones"},
+    {"arch: sparc", "r.yaml:1:7: arch: sparc: no machine has this name; x86_64 and aarch64 are the usual ones"},
     {"image: {size: 5X, label: \"12345678901234567\"}", "r.yaml:1:15: size: 5X: expected auto, min, a size such as "
                                                         "512M, or room to leave such as +256M (and 1 more problem)"},
     {"image: {size: +5M, free: 5M}", "r.yaml:1:26: image: size: +5M already says what is free"},
@@ -357,7 +357,7 @@ static void missing_files_and_wrong_options_say_so(void **state)
     assert_string_equal(err.msg, "r.yaml:1:7: this recipe is not for aarch64");
     o.arch = "pdp11";
     assert_int_equal(read_with("name: a\n", &o, &r, &err), -EINVAL);
-    assert_string_equal(err.msg, "pdp11: no architecture has this name");
+    assert_string_equal(err.msg, "pdp11: no machine has this name");
 }
 
 /* A problem in an included file is told of that file. */
