@@ -5,7 +5,8 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/utsname.h>
+
+#include "base/arch.h"
 
 /* A number in @len bytes at @s. */
 static bool number_of(const char *s, size_t len, uint32_t *ret)
@@ -159,18 +160,11 @@ static const char *machine_of(struct fc_guest_plan *p, const char *path)
 const char *guest_arch(struct fc_guest_plan *p, const char *said)
 {
     static const char *const programs[] = {"/bin/sh", "/bin/busybox", "/usr/bin/env", "/bin/true"};
-    static const char *const words[][2] = {{"amd64", "x86_64"}, {"arm64", "aarch64"}};
     const char *machine = NULL;
-    struct utsname here;
 
     for (size_t i = 0; i < FC_LENGTH(programs) && !machine; i++)
         machine = machine_of(p, programs[i]);
-    for (size_t i = 0; i < FC_LENGTH(words) && !machine; i++)
-        if (said && strcmp(said, words[i][0]) == 0)
-            machine = words[i][1];
-    if (machine)
-        return machine;
-    if (said)
-        return said;
-    return uname(&here) == 0 ? guest_text(p, "%s", here.machine) : "unknown";
+    if (!machine && said)
+        machine = fc_arch_machine(said);
+    return machine ? machine : said ? said : fc_arch_host();
 }

@@ -189,7 +189,7 @@ uint32_t json_number(struct json *j, uint32_t max)
         if (j->bad)
             return 0;
     }
-    if (!digits)
+    if (!digits || (digits > 1 && j->at[-(ptrdiff_t)digits] == '0'))
         j->bad = true;
     return (uint32_t)n;
 }

@@ -160,6 +160,7 @@ static int watch(const struct config *c, long main)
         if (kill_at < INT64_MAX && sys_uptime() >= kill_at) {
             say("the program does not stop; killed", NULL, 0);
             sys_kill((int)main, SIG_KILL);
+            kill_at = INT64_MAX - 1; /* once is enough */
         }
     }
     return status;
