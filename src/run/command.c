@@ -73,7 +73,7 @@ static int find_user(const struct run *r, struct run_user *ret, struct fc_error 
 static int become(const struct run *r, const struct run_user *u, struct fc_error *err)
 {
     if (r->ids.single && (u->uid != 0 || u->gid != 0))
-        return fc_fail(err, EINVAL, "user %u:%u: this run has only 0 (%s)", u->uid, u->gid, r->ids.how);
+        return fc_fail(err, EINVAL, "user %u:%u: of users and groups this run has %s", u->uid, u->gid, r->ids.how);
     if (!r->ids.single && setgroups(u->n_groups, u->groups) < 0)
         return fc_fail_errno(err, errno, "cannot take the groups of user %u (ids of this run: %s)", u->uid, r->ids.how);
     if (setresgid(u->gid, u->gid, u->gid) < 0 || setresuid(u->uid, u->uid, u->uid) < 0)
@@ -185,7 +185,7 @@ void run_command(struct run *r)
         e = find_user(r, &user, &err);
     if (e == 0) {
         take_limits();
-        env = run_environment(r->o, user.home, r->slave_fd >= 0);
+        env = run_environment(r, user.home);
         e = env ? 0 : fc_fail(&err, ENOMEM, "out of memory");
     }
     if (e == 0 && r->supervise)

@@ -36,7 +36,7 @@ static void put(struct list *l, const char *entry)
     l->items[l->n] = NULL;
 }
 
-char **run_environment(const struct fc_run_options *o, const char *home, bool terminal)
+char **run_environment(const struct run *r, const char *home)
 {
     const char *term = getenv("TERM");
     struct list l = {0};
@@ -45,12 +45,14 @@ char **run_environment(const struct fc_run_options *o, const char *home, bool te
     put(&l, DEFAULT_PATH);
     snprintf(text, sizeof(text), "HOME=%s", home);
     put(&l, text);
-    if (terminal) {
+    if (r->ids.single)
+        put(&l, "APT_CONFIG=" RUN_APT_CONF);
+    if (r->slave_fd >= 0) {
         snprintf(text, sizeof(text), "TERM=%s", term && *term ? term : "xterm");
         put(&l, text);
     }
-    for (size_t i = 0; o->env && o->env[i]; i++)
-        put(&l, o->env[i]);
+    for (size_t i = 0; r->o->env && r->o->env[i]; i++)
+        put(&l, r->o->env[i]);
     if (!l.failed)
         return l.items;
     for (size_t i = 0; i < l.n; i++)

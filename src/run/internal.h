@@ -22,6 +22,9 @@
 #include "run/run.h"
 #include "run/supervise.h"
 
+/** Where apt finds that it cannot change its user, which it would insist on, when there is one id. */
+#define RUN_APT_CONF "/dev/.apt.conf"
+
 /** Exit statuses of container tools: of ours, a command that cannot be run, one that is not there. */
 enum { RUN_FAILED = 125, RUN_CANNOT = 126, RUN_NOT_FOUND = 127 };
 
@@ -139,8 +142,8 @@ void __attribute__((noreturn)) run_command(struct run *r);
 
 /* environment.c */
 
-/** The list for @o and a user whose directory is @home: the defaults, then what is asked for. NULL when out of memory. */
-char **run_environment(const struct fc_run_options *o, const char *home, bool terminal);
+/** The list for a user whose directory is @home: the defaults, then what is asked for. NULL when out of memory. */
+char **run_environment(const struct run *r, const char *home);
 /** The value of @name in @env, or NULL. */
 const char *run_environment_get(char *const *env, const char *name);
 

@@ -82,6 +82,7 @@ static int fill_stage(const struct run *r, const struct sources *s, struct fc_er
 {
     static const char refuse[] =
         "#!/bin/sh\n# fccompose: no service starts while a command runs in the tree\nexit 101\n";
+    static const char apt[] = "APT::Sandbox::User \"root\";\n";
     static const char alone[] = "127.0.0.1\tlocalhost " HOSTNAME "\n::1\tlocalhost ip6-localhost ip6-loopback\n";
     bool host = r->o->net == FC_RUN_NET_HOST;
     int e = copy_stage(s, "hosts", host ? "/etc/hosts" : NULL, host ? "127.0.1.1\t" HOSTNAME "\n" : alone);
@@ -90,6 +91,8 @@ static int fill_stage(const struct run *r, const struct sources *s, struct fc_er
         e = copy_stage(s, "resolv.conf", host ? "/etc/resolv.conf" : NULL, "");
     if (e == 0)
         e = write_stage(s, "policy-rc.d", refuse, sizeof(refuse) - 1, 0755);
+    if (e == 0)
+        e = write_stage(s, "apt.conf", apt, sizeof(apt) - 1, 0644);
     if (e == 0 && mkdirat(s->stage, "root", 0755) < 0)
         e = -errno;
     return e < 0 ? fc_fail_errno(err, -e, "%s", s->base) : 0;
@@ -160,6 +163,8 @@ static int bind_files(const struct run *r, const struct sources *s, struct fc_er
         e = bind_staged(r, s, "hosts", "/etc/hosts", err);
     if (e == 0 && exists(r, "/etc") && r->o->net == FC_RUN_NET_HOST)
         e = bind_staged(r, s, "resolv.conf", "/etc/resolv.conf", err);
+    if (e == 0 && r->ids.single)
+        e = bind_staged(r, s, "apt.conf", RUN_APT_CONF, err);
     if (e == 0 && exists(r, "/var/lib/dpkg") && exists(r, "/usr/sbin") && !exists(r, "/usr/sbin/policy-rc.d"))
         e = bind_staged(r, s, "policy-rc.d", "/usr/sbin/policy-rc.d", err);
     return e;

@@ -94,9 +94,9 @@ start_user() {
     cp "$B/fccompose" "$LIB/manifest" "$WORK/bin/"
     chown fctest: "$WORK/user"
 }
-as_user() {
+as_user() { # or, with AS_USER, as that one
     local uid gid
-    uid=$(id -u fctest) gid=$(id -g fctest)
+    uid=$(id -u "${AS_USER:-fctest}") gid=$(id -g "${AS_USER:-fctest}")
     nsenter -t "$USER_HOLDER" -m -r -- setpriv --reuid="$uid" --regid="$gid" --init-groups --inh-caps=-all -- \
         env PATH="$WORK/bin:$PATH" HOME="$WORK/user" FCCOMPOSE_CACHE="$WORK/user/cache" XDG_RUNTIME_DIR= bash -c "cd '$WORK/user' && $*"
 }
@@ -106,6 +106,20 @@ stop_user() {
     kill "$USER_HOLDER" 2>/dev/null || true
     wait "$USER_HOLDER" 2>/dev/null || true
     USER_HOLDER=
+}
+
+# That user has ranges of ids for a user namespace.
+need_ranges() {
+    need newuidmap newgidmap
+    { grep -q '^fctest:' /etc/subuid && grep -q '^fctest:' /etc/subgid; } || skip "the user fctest has no ranges in /etc/subuid"
+}
+# As start_user, but with another user, who has none.
+start_user_without_ranges() {
+    start_user
+    id fcnorange >/dev/null 2>&1 || useradd --no-create-home -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 fcnorange || skip "cannot add the user fcnorange"
+    ! grep -q '^fcnorange:' /etc/subuid || skip "the user fcnorange has ranges"
+    AS_USER=fcnorange
+    chown fcnorange: "$WORK/user"
 }
 
 manifest() { "$LIB/manifest" "$@"; }
