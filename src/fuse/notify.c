@@ -10,16 +10,16 @@
 
 /* A change of many inodes waits here rather than take memory without bound. */
 enum { QUEUE_MAX = 65536 };
-/* For how long an answer waits until the other sessions know of what it has changed, in milliseconds. */
-enum { WAIT_MAX = 20 };
+/* For how long an answer waits until the other sessions know of what it has changed, and if these wait as well, in milliseconds. */
+enum { WAIT_MAX = 20, WAIT_MUTUAL = 2 };
 
 /*
  * The session whose request this thread is answering: its kernel side knows what the request changes. With several
  * sessions on one live tree each compares with itself, and tells its kernel what came through the others.
  */
-static _Thread_local const struct fc_mount *answering;
+static _Thread_local struct fc_mount *answering;
 
-void fuse_notifier_mark(const struct fc_mount *m) { answering = m; }
+void fuse_notifier_mark(struct fc_mount *m) { answering = m; }
 
 /* The kernel does not know most of what changes (-ENOENT): nothing to do then. */
 static void send_note(struct fc_mount *m, const struct fuse_note *note)
@@ -129,8 +129,25 @@ static void inode_changed(void *arg, uint64_t ino, bool content)
         queue_note(arg, &(struct fuse_note){.ino = ino, .content = content});
 }
 
+/* Wait until @want notifications are sent, or @milliseconds have passed. With the lock. */
+static bool wait_sent(struct fuse_notifier *q, uint64_t want, int milliseconds)
+{
+    struct timespec until;
+    int r = 0;
+
+    if (q->sent >= want)
+        return true;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += milliseconds * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    while (q->sent < want && r == 0)
+        r = pthread_cond_clockwait(&q->drained, &q->lock, CLOCK_MONOTONIC, &until);
+    return q->sent >= want;
+}
+
 /*
- * What a program has changed in one session the next one is to see in another, so the answer waits. But not for long: the
+ * What a program has changed in one session the next one is to see in another, so the answer waits. But not for ever: the
  * kernel's notification waits for requests of the other session that are under way in the same directory, and those for
  * us if they change something as well.
  */
@@ -138,22 +155,18 @@ static void all_told(void *arg)
 {
     struct fc_mount *m = arg;
     struct fuse_notifier *q = &m->notifier;
-    struct timespec until;
     uint64_t want;
-    int r = 0;
 
     if (!answering || answering == m)
         return;
     pthread_mutex_lock(&q->lock);
     want = q->queued;
     if (q->sent < want) {
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += WAIT_MAX * 1000 * 1000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        atomic_fetch_add(&answering->notifier.waiting, 1);
+        if (!wait_sent(q, want, WAIT_MUTUAL) && atomic_load(&q->waiting) == 0)
+            wait_sent(q, want, WAIT_MAX);
+        atomic_fetch_sub(&answering->notifier.waiting, 1);
     }
-    while (q->sent < want && r == 0)
-        r = pthread_cond_clockwait(&q->drained, &q->lock, CLOCK_MONOTONIC, &until);
     pthread_mutex_unlock(&q->lock);
 }
 

@@ -42,6 +42,7 @@ struct fuse_notifier {
     size_t n, cap;
     uint64_t queued, sent; /* since the beginning */
     bool stop, running;
+    atomic_int waiting; /* threads that answer in this session and wait for other sessions to be told */
     pthread_t thread;
 };
 
@@ -54,7 +55,7 @@ struct fuse_service {
     char *mountpoint; /* absolute; NULL: not in our sight */
     int n_threads;
     struct fuse_worker *workers; /* NULL: not started */
-    const struct fc_mount *mark; /* see fuse_notifier_mark(); may be NULL */
+    struct fc_mount *mark;       /* see fuse_notifier_mark(); may be NULL */
     /* Sees requests before libfuse does, and returns whether it has answered; may be NULL. */
     bool (*raw)(void *userdata, const struct fuse_buf *request, int fd);
     void *userdata;          /* of the operations and of raw() */
@@ -258,7 +259,7 @@ void fuse_notifier_drain(struct fc_mount *m);
 /** Make the kernel ask for the attributes of @ino again. Waits for nothing, so it may be called while a request is answered. */
 void fuse_notifier_attr(struct fc_mount *m, uint64_t ino);
 /** This thread answers requests of @m from now on (NULL: no longer): the kernel knows what it changes. */
-void fuse_notifier_mark(const struct fc_mount *m);
+void fuse_notifier_mark(struct fc_mount *m);
 
 /* service.c */
 
