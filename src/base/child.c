@@ -6,23 +6,47 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 
-enum { OUTPUT_MAX = 1 << 20 };
+enum { OUTPUT_MAX = 1 << 20, LINE_MAX_BYTES = 1 << 16 };
 
 /* The child's standard streams, besides the one that its output goes to. */
 struct streams {
-    int input_fd;    /* -1: ours */
-    bool errors_too; /* what it says on stderr belongs to the output */
+    int input_fd;                           /* -1: ours */
+    bool errors_too;                        /* what it says on stderr belongs to the output */
+    const struct fc_child_options *options; /* NULL: none */
 };
+
+/* In the child. Returns whether it worked. */
+static bool prepare(const struct fc_child_options *o)
+{
+    /* Who makes nothing of its output any more should not leave it running. */
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || (o->dir && chdir(o->dir) < 0))
+        return false;
+    for (size_t i = 0; o->env && o->env[i]; i++) {
+        const char *equals = strchr(o->env[i], '=');
+        char name[64];
+
+        if (!equals) {
+            unsetenv(o->env[i]);
+            continue;
+        }
+        snprintf(name, sizeof(name), "%.*s", (int)(equals - o->env[i]), o->env[i]);
+        if (setenv(name, equals + 1, 1) < 0)
+            return false;
+    }
+    return true;
+}
 
 /* In the child: become @argv or write errno into @status_fd, which closes by itself when the exec succeeds. */
 static void __attribute__((noreturn))
@@ -35,8 +59,11 @@ become(const char *const argv[], const struct streams *s, int output_fd, int sta
         _exit(127);
     if (s->input_fd >= 0 && dup2(s->input_fd, 0) < 0)
         _exit(127);
+    if (s->options && !prepare(s->options))
+        goto failed;
     memcpy(&args, &argv, sizeof(args)); /* execvp takes them non-const for history's sake */
     execvp(args[0], args);
+failed:
     code = errno;
     if (write(status_fd, &code, sizeof(code)) != (ssize_t)sizeof(code))
         _exit(126);
@@ -53,6 +80,40 @@ static void collect(int fd, struct fc_buf *ret)
             return;
 }
 
+/* Give whole lines at the start of @text away; with @all what is left, too. */
+static void give_lines(struct fc_buf *text, const struct fc_child_options *o, bool all)
+{
+    char *p = text->data, *end;
+
+    while (p && (end = memchr(p, '\n', text->len - (size_t)(p - text->data))) != NULL) {
+        *end = '\0';
+        o->line(o->arg, p);
+        p = end + 1;
+    }
+    if (!p)
+        return;
+    text->len -= (size_t)(p - text->data);
+    memmove(text->data, p, text->len + 1);
+    if (text->len && (all || text->len > LINE_MAX_BYTES)) {
+        o->line(o->arg, text->data);
+        fc_buf_clear(text);
+    }
+}
+
+static void collect_lines(int fd, const struct fc_child_options *o)
+{
+    struct fc_buf text = {0};
+    char chunk[4096];
+    ssize_t n;
+
+    while ((n = read(fd, chunk, sizeof(chunk))) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0 && o->line && fc_buf_add(&text, chunk, (size_t)n) == 0)
+            give_lines(&text, o, false);
+    if (o->line)
+        give_lines(&text, o, true);
+    fc_buf_release(&text);
+}
+
 static int wait_for(pid_t pid)
 {
     int status;
@@ -66,11 +127,12 @@ static int wait_for(pid_t pid)
 static int run(const char *const argv[], const struct streams *s, struct fc_buf *ret_output, struct fc_error *err)
 {
     int status_pipe[2] = {-1, -1}, output_pipe[2] = {-1, -1}, code = 0, r;
+    bool reads = ret_output || s->options;
     pid_t pid;
 
     if (pipe2(status_pipe, O_CLOEXEC) < 0)
         return fc_fail_errno(err, errno, "cannot run %s", argv[0]);
-    if (ret_output && pipe2(output_pipe, O_CLOEXEC) < 0) {
+    if (reads && pipe2(output_pipe, O_CLOEXEC) < 0) {
         r = fc_fail_errno(err, errno, "cannot run %s", argv[0]);
         close(status_pipe[0]);
         close(status_pipe[1]);
@@ -81,19 +143,21 @@ static int run(const char *const argv[], const struct streams *s, struct fc_buf 
         become(argv, s, output_pipe[1], status_pipe[1]);
     r = pid < 0 ? -errno : 0;
     close(status_pipe[1]);
-    if (ret_output)
+    if (reads)
         close(output_pipe[1]);
     if (pid > 0) {
         if (fc_read_full(status_pipe[0], &code, sizeof(code)) != (ssize_t)sizeof(code))
             code = 0;
-        if (ret_output)
+        if (s->options)
+            collect_lines(output_pipe[0], s->options);
+        else if (ret_output)
             collect(output_pipe[0], ret_output);
         r = wait_for(pid);
         if (code)
             r = -code;
     }
     close(status_pipe[0]);
-    if (ret_output)
+    if (reads)
         close(output_pipe[0]);
     return r < 0 ? fc_fail_errno(err, -r, "cannot run %s", argv[0]) : r;
 }
@@ -149,6 +213,15 @@ pid_t fc_child_start(const char *const argv[], int terminal_fd, struct fc_error 
     if (pid > 0 && code)
         waitpid(pid, NULL, 0);
     return code ? fc_fail_errno(err, code, "cannot run %s", argv[0]) : pid;
+}
+
+int fc_child_lines(const char *const argv[], const struct fc_child_options *options, struct fc_error *err)
+{
+    fc_auto(fc_close) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (null < 0)
+        return fc_fail_errno(err, errno, "cannot run %s", argv[0]);
+    return run(argv, &(struct streams){.input_fd = null, .errors_too = true, .options = options}, NULL, err);
 }
 
 pid_t fc_child_background(int log_fd, int *ret_ready_fd, struct fc_error *err)

@@ -24,6 +24,21 @@ int fc_child_run(const char *const argv[], struct fc_buf *ret_output, struct fc_
 int fc_child_ask(const char *const argv[], const void *input, size_t size, struct fc_buf *ret_output,
                  struct fc_error *err);
 
+/** How to run a program whose output is read line by line. All zero is the default. */
+struct fc_child_options {
+    const char *dir;        /**< NULL: the current folder */
+    const char *const *env; /**< "K=V" added to the environment, "K" taken out of it; NULL-terminated; may be NULL */
+    /** Hears of each line of stdout and stderr, without its end; may be NULL. Longer ones than 64 KiB come in pieces. */
+    void (*line)(void *arg, const char *line);
+    void *arg;
+};
+
+/**
+ * Run @argv with nothing on its standard input and hear of its output while it comes. The child is told to end (SIGTERM)
+ * when this thread ends before it. Returns as fc_child_run() does.
+ */
+int fc_child_lines(const char *const argv[], const struct fc_child_options *options, struct fc_error *err);
+
 /**
  * Start @argv (searched in PATH) in a session of its own with the terminal @terminal_fd as its controlling terminal and standard
  * streams, with no signal blocked or ignored, and do not wait. Returns its pid, which is its process group too, or -ENOENT when

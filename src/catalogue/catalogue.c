@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "catalogue/distro.h"
-#include "catalogue/signature.h"
+#include "fetch/signature.h"
 
 /* A name taken apart. */
 struct parts {

@@ -56,9 +56,6 @@ int fc_catalogue_resolve(struct fc_fetcher *f, const char *text, const struct fc
 int fc_catalogue_check_file(struct fc_fetcher *f, const struct fc_catalogue_answer *answer,
                             const struct fc_catalogue_options *options, struct fc_fetch *t, struct fc_error *err);
 
-/** The program that checks signatures, "sqv" or "gpgv"; NULL: there is none. */
-const char *fc_catalogue_verifier(void);
-
 /** A release, for a list. */
 struct fc_catalogue_release {
     const char *version; /**< what to write behind the colon */

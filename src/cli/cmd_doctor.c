@@ -12,10 +12,10 @@
 
 #include "base/child.h"
 #include "base/io.h"
-#include "catalogue/catalogue.h"
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "fetch/fetch.h"
+#include "fetch/signature.h"
 #include "layer/layer.h"
 
 enum verdict { OK, WARN, FAIL };
@@ -221,7 +221,7 @@ static void check_mount(struct report *p)
 /* What layers by URL and by name need. */
 static void check_downloads(struct report *p)
 {
-    const char *library = fc_fetch_library(), *verifier = fc_catalogue_verifier();
+    const char *library = fc_fetch_library(), *verifier = fc_signature_verifier();
 
     say(p, library ? OK : WARN, "downloads", library ? library : "libcurl is not installed",
         library ? NULL : "Debian and Ubuntu: apt-get install libcurl4");

@@ -5,7 +5,8 @@
 #include "cli/commands.h"
 
 static const struct cli_command *const subs[] = {
-    &cmd_kernel_ls, &cmd_kernel_config, &cmd_kernel_check, &cmd_kernel_extract, NULL,
+    &cmd_kernel_ls, &cmd_kernel_config, &cmd_kernel_build, &cmd_kernel_why, &cmd_kernel_check, &cmd_kernel_extract,
+    NULL,
 };
 
 const struct cli_command cmd_kernel = {

@@ -7,6 +7,8 @@
 
 extern const struct cli_command cmd_kernel_ls;
 extern const struct cli_command cmd_kernel_config;
+extern const struct cli_command cmd_kernel_build;
+extern const struct cli_command cmd_kernel_why;
 extern const struct cli_command cmd_kernel_check;
 extern const struct cli_command cmd_kernel_extract;
 

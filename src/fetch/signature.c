@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Check OpenPGP signatures: sqv, else gpgv, with keyring files that the user can see and replace. */
-#include "catalogue/signature.h"
+#include "fetch/signature.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/child.h"
+#include "base/cleanup.h"
 #include "base/dirs.h"
 #include "base/io.h"
 
@@ -180,7 +184,7 @@ static int by_gpgv(const struct fc_keyrings *keys, const char *signature, const 
     return r;
 }
 
-const char *fc_catalogue_verifier(void)
+const char *fc_signature_verifier(void)
 {
     static const char *const names[] = {"sqv", "gpgv"};
 

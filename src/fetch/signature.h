@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OpenPGP signatures, checked by sqv or gpgv with keyring files. Private to catalogue/, but for the search for keyrings. */
-#ifndef FC_CATALOGUE_SIGNATURE_H
-#define FC_CATALOGUE_SIGNATURE_H
+/* OpenPGP signatures of what was fetched, checked by sqv or gpgv with keyring files. */
+#ifndef FC_FETCH_SIGNATURE_H
+#define FC_FETCH_SIGNATURE_H
 
-#include "catalogue/distro.h"
+#include <stddef.h>
+
+#include <fccompose/error.h>
 
 /** Keyring files. */
 struct fc_keyrings {
@@ -28,5 +30,8 @@ static inline void fc_keyrings_release_auto(struct fc_keyrings *k) { fc_keyrings
  */
 int fc_signature_check(const struct fc_keyrings *keys, const char *signature, const char *data, const char *label,
                        char **ret_signer, struct fc_error *err);
+
+/** The verifier that will be asked, or NULL: none is installed. */
+const char *fc_signature_verifier(void);
 
 #endif
