@@ -88,7 +88,7 @@ static int set_field(struct fc_guest_plan *p, const char *path, const char *valu
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
     const char *field;
     size_t len;
-    int r = guest_read(p, path, &text, err);
+    int r = guest_content(p, path, &text, err);
 
     if (r < 0)
         return r;
@@ -112,7 +112,7 @@ static int current(struct fc_guest_plan *p, const char **ret_path, const char **
         struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
         const char *field;
         size_t len;
-        int r = guest_read(p, paths[i], &text, err);
+        int r = guest_content(p, paths[i], &text, err);
 
         if (r < 0)
             return r;
@@ -159,7 +159,7 @@ static int name_in_hosts(struct fc_guest_plan *p, const char *name, struct fc_er
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
     const char *line = guest_text(p, "127.0.1.1\t%s", name), *old;
     size_t len;
-    int r = guest_read(p, "/etc/hosts", &text, err);
+    int r = guest_content(p, "/etc/hosts", &text, err);
 
     if (r < 0)
         return r;

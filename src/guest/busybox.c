@@ -59,7 +59,7 @@ static int table(struct fc_guest_plan *p, struct fc_error *err)
     static const char *const lines[] = {"::sysinit:" SCRIPT, "::ctrlaltdel:/sbin/reboot",
                                         "::shutdown:/bin/umount -a -r"};
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    int r = guest_read(p, INITTAB, &text, err);
+    int r = guest_content(p, INITTAB, &text, err);
 
     if (r < 0)
         return r;

@@ -82,7 +82,7 @@ static int is_so(struct fc_guest_plan *p, const struct guest_place *place, const
 
     if (!place->mode || (w->mode && (place->mode & 07777) != w->mode))
         return 0;
-    r = path ? guest_read(p, path, &now, err) : guest_no_memory(err);
+    r = path ? guest_content(p, path, &now, err) : guest_no_memory(err);
     return r < 0 ? r : now.len == len && (!len || memcmp(now.data, w->text, len) == 0);
 }
 

@@ -36,7 +36,7 @@ static int set_line(struct fc_guest_plan *p, const char *line, struct fc_error *
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
     const char *start = guest_text(p, "%s:", p->console), *old;
     size_t len;
-    int r = guest_read(p, INITTAB, &text, err);
+    int r = guest_content(p, INITTAB, &text, err);
 
     if (r < 0 || !start)
         return r < 0 ? r : guest_no_memory(err);
@@ -78,7 +78,7 @@ int guest_inittab_no_vt(struct fc_guest_plan *p, struct fc_error *err)
 {
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
     struct fc_buf out __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    int r = guest_read(p, INITTAB, &text, err);
+    int r = guest_content(p, INITTAB, &text, err);
 
     if (r <= 0)
         return r;

@@ -49,7 +49,7 @@ struct guest_place {
  */
 int guest_find(struct fc_guest_plan *p, const char *path, bool follow, struct guest_place *ret, struct fc_error *err);
 /** Append the content of the regular file at @path to @ret. Returns 1; 0 when there is none; a failure with words. */
-int guest_read(struct fc_guest_plan *p, const char *path, struct fc_buf *ret, struct fc_error *err);
+int guest_content(struct fc_guest_plan *p, const char *path, struct fc_buf *ret, struct fc_error *err);
 /** Whether an object of type @type (S_IFREG, S_IFDIR) is at @path, symlinks followed; false also when the way is broken. */
 bool guest_has(struct fc_guest_plan *p, const char *path, uint32_t type);
 /** The path of the program @name in one of the usual folders, or NULL. */

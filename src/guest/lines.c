@@ -76,7 +76,7 @@ const char *guest_field(const char *line, size_t len, unsigned n, size_t *ret_le
 int guest_need_line(struct fc_guest_plan *p, const char *path, const char *line, struct fc_error *err, const char *what)
 {
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    int r = guest_read(p, path, &text, err);
+    int r = guest_content(p, path, &text, err);
 
     if (r < 0 || guest_has_line(&text, line, strlen(line)))
         return r < 0 ? r : 0;

@@ -54,7 +54,7 @@ static int find_group(struct fc_guest_plan *p, const char *name, uint32_t *ret, 
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
     const char *line, *field;
     size_t len, n;
-    int r = guest_read(p, "/etc/group", &text, err);
+    int r = guest_content(p, "/etc/group", &text, err);
 
     if (r < 0)
         return r;
@@ -85,7 +85,7 @@ static int find_groups(struct fc_guest_plan *p, const char *name, size_t name_le
                        struct fc_error *err)
 {
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    int r = guest_read(p, "/etc/group", &text, err);
+    int r = guest_content(p, "/etc/group", &text, err);
 
     for (size_t at = 0; r > 0 && at < text.len;) {
         const char *line = text.data + at, *members, *field;
@@ -125,7 +125,7 @@ int guest_user_find(struct fc_guest_plan *p, const char *text, struct guest_user
     struct fc_buf passwd __attribute__((cleanup(fc_buf_release_auto))) = {0};
     const char *colon = text ? strchr(text, ':') : NULL, *line;
     size_t user_len, len;
-    int r = guest_read(p, "/etc/passwd", &passwd, err);
+    int r = guest_content(p, "/etc/passwd", &passwd, err);
 
     *ret = (struct guest_user){.home = "/"};
     if (r < 0)
@@ -149,7 +149,7 @@ static const char *machine_of(struct fc_guest_plan *p, const char *path)
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
     Elf64_Ehdr head;
 
-    if (guest_read(p, path, &text, NULL) <= 0 || text.len < sizeof(head))
+    if (guest_content(p, path, &text, NULL) <= 0 || text.len < sizeof(head))
         return NULL;
     memcpy(&head, text.data, sizeof(head));
     if (memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)

@@ -25,7 +25,7 @@ static int autologin(struct fc_guest_plan *p, struct fc_error *err)
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
     const char *path = guest_text(p, "/etc/conf.d/agetty.%s", p->console), *old;
     size_t len;
-    int r = path ? guest_read(p, path, &text, err) : guest_no_memory(err);
+    int r = path ? guest_content(p, path, &text, err) : guest_no_memory(err);
 
     if (r < 0 || guest_has_line(&text, line, strlen(line)))
         return r < 0 ? r : 0;

@@ -22,7 +22,7 @@ static int root_home(struct fc_guest_plan *p, const char **ret, struct fc_error 
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
     const char *line, *field = NULL;
     size_t len, n = 0;
-    int r = guest_read(p, "/etc/passwd", &text, err);
+    int r = guest_content(p, "/etc/passwd", &text, err);
 
     if (r < 0)
         return r;
@@ -48,7 +48,7 @@ static int authorize(struct fc_guest_plan *p, struct fc_error *err)
         return guest_no_memory(err);
     r = guest_make_dir(p, dir, 0700, err, "make %s for root alone", dir);
     if (r == 0)
-        r = guest_read(p, path, &text, err);
+        r = guest_content(p, path, &text, err);
     for (char **key = p->options->ssh_keys; *key && r >= 0; key++) {
         if (guest_has_line(&text, *key, strlen(*key)))
             continue;

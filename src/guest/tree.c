@@ -198,7 +198,7 @@ static int read_inode(const struct fc_guest_plan *p, const struct fc_snap_inode 
     return 0;
 }
 
-int guest_read(struct fc_guest_plan *p, const char *path, struct fc_buf *ret, struct fc_error *err)
+int guest_content(struct fc_guest_plan *p, const char *path, struct fc_buf *ret, struct fc_error *err)
 {
     struct guest_place place;
     int r = guest_find(p, path, true, &place, err);

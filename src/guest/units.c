@@ -105,7 +105,7 @@ static int enable(struct fc_guest_plan *p, const char *name, int depth, struct f
 
     if (!file)
         return fc_fail(err, EOPNOTSUPP, "the tree has no unit %s", name);
-    r = guest_read(p, file, &text, err);
+    r = guest_content(p, file, &text, err);
     if (r <= 0 || !text.data)
         return r;
     for (char *line = strtok_r(text.data, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
