@@ -153,6 +153,14 @@ static int set_filter(const struct fc_call_filter *f, unsigned long flags)
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 }
 
+int fc_supervise_try(void)
+{
+    const struct fc_call_filter f = {.notify = true, .n_ids = UINT32_MAX};
+    int fd = set_filter(&f, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+
+    return fd < 0 ? -errno : close(fd);
+}
+
 /* With a listener, which the watcher gets. Returns 0 or an errno. */
 static int supervise(struct fc_supervise *s)
 {
@@ -180,27 +188,28 @@ void fc_supervise_filter(struct fc_supervise *s)
     close_end(&s->listener[0]);
 }
 
+const char *fc_supervise_explain(int code, char *buffer, size_t size)
+{
+    switch (code) {
+    case ENOSYS:
+    case EINVAL:
+        return "the kernel has no seccomp user notification (it came with Linux 5.0)";
+    case EBUSY:
+        return "this container is supervised itself, by another seccomp listener";
+    case ESRCH:
+        return "the container masks /proc, so that there is none for the command's processes";
+    default:
+        snprintf(buffer, size, "a seccomp filter is refused here: %s", strerror(code));
+        return buffer;
+    }
+}
+
 static void say_without(const struct fc_supervise *s, int code)
 {
     char words[160];
 
-    if (!s->options.without)
-        return;
-    switch (code) {
-    case ENOSYS:
-    case EINVAL:
-        snprintf(words, sizeof(words), "the kernel has no seccomp user notification (it came with Linux 5.0)");
-        break;
-    case EBUSY:
-        snprintf(words, sizeof(words), "this container is supervised itself, by another seccomp listener");
-        break;
-    case ESRCH:
-        snprintf(words, sizeof(words), "the container masks /proc, so that there is none for the command's processes");
-        break;
-    default:
-        snprintf(words, sizeof(words), "a seccomp filter is refused here: %s", strerror(code));
-    }
-    s->options.without(s->options.arg, words);
+    if (s->options.without)
+        s->options.without(s->options.arg, fc_supervise_explain(code, words, sizeof(words)));
 }
 
 static void *answer(void *arg)

@@ -62,4 +62,9 @@ int fc_supervise_start(struct fc_supervise *s, struct fc_error *err);
 void fc_supervise_free(struct fc_supervise *s);
 FC_DEFINE_AUTO(struct fc_supervise *, fc_supervise_free)
 
+/** Put such a filter in force that nobody listens to: a try, in a process that is to end. Returns 0 or -errno. */
+int fc_supervise_try(void);
+/** Why @code (of a try) keeps us from supervising: a text of ours, or in @buffer. */
+const char *fc_supervise_explain(int code, char *buffer, size_t size);
+
 #endif
