@@ -32,7 +32,7 @@ same_as_host() { # IMAGE [LEFT-OUT]: what matches is not compared
     same_manifest host.txt image.txt
 }
 
-# The phases of debs/session that a chroot on the host goes through, too.
+# The phases of debs/session that a chroot on the host goes through, too: debian_on_host PHASE...
 debian_on_host() {
     "$LIB/make-debs" debs
     chmod -R a+rX debs
@@ -41,20 +41,24 @@ debian_on_host() {
     mkdir host/debs
     # shellcheck disable=SC2016
     unshare -m --propagation private sh -ec 'mount -t proc proc host/proc; mount --bind /dev host/dev; mount --bind debs host/debs
-        chroot host /debs/session install; exec chroot host /debs/session apt' </dev/null >host.out 2>&1
+        for phase; do chroot host /debs/session $phase; done' sh "$@" </dev/null >host.out 2>&1
 }
 
-# What a run left, as IMAGE and run.out.
+# What a run left, as IMAGE and run.out: same_as_debian IMAGE [LEFT-OUT]
 same_as_debian() {
-    same_as_host "$1"
+    same_as_host "$@"
     grep -q 'usr/bin/fc-cap .*security.capability=0x' image.txt
     grep -q 'usr/bin/fc-setuid - 4755 0:0' image.txt
+    # Made by dpkg, and by the package's script.
+    grep -qE 'usr/lib/fc/dev/disk b 0640 0:0 [^ ]+ 259,1048575' image.txt
+    grep -qE 'usr/lib/fc/dev/by-postinst c 0600 0:5 [^ ]+ 5,1' image.txt
+    grep -qE 'usr/lib/fc/dev d .*trusted.fc-note=0x6b657074' image.txt
     diff <(sed -E 's/ in [0-9]+s .*//' host.out) <(sed -E 's/ in [0-9]+s .*//' run.out)
 }
 
 @test "dpkg and apt-get, as root and as an ordinary user: set-id and capability files, diversions, overrides, users" {
     need_packagers
-    debian_on_host
+    debian_on_host install apt
     local run="fccompose -C w run -v '$WORK/debs:/debs' -- sh -c '/debs/session install && /debs/session apt'"
     fccompose -C w init -q "$MINBASE"
     bash -c "$run" </dev/null >run.out 2>&1
@@ -67,6 +71,19 @@ same_as_debian() {
     as_user "$run" </dev/null >run.out 2>&1
     as_user "fccompose -C w freeze -q ../image.ext4 --free 4M"
     same_as_debian user/image.ext4
+}
+
+@test "dpkg as an ordinary user that has one id: every owner is recorded, and what the package makes is made" {
+    need_packagers
+    debian_on_host install
+    start_user_without_ranges
+    cp --reflink=auto "$MINBASE" user/minbase.tar
+    as_user "fccompose -C w init -q ../minbase.tar"
+    as_user "fccompose -C w run -q -v '$WORK/debs:/debs' -- /debs/session install" </dev/null >run.out 2>&1
+    as_user "fccompose -C w freeze -q ../image.ext4 --free 4M"
+    # useradd gives the new file the owner of the old one, and sees root alone.
+    same_as_debian user/image.ext4 '^etc/g?shadow-? '
+    grep -qE '^usr/bin/fc-stat - 2750 [1-9][0-9]*:8 ' image.txt
 }
 
 @test "apk as an ordinary user, with ranges and without" {
@@ -87,7 +104,7 @@ same_as_debian() {
     unshare -m --propagation private sh -ec 'mount -t proc proc host/proc; mount --bind repo host/repo; exec chroot host /bin/sh -c "$1"' sh "$session"
     cp "$ALPINE" user/alpine.tar.gz
     chmod -R a+rwX repo
-    # A program that gives a new file the owner of an old one, as adduser does, sees root alone where there is one id.
+    # adduser gives the new file the owner of the old one, and sees root alone where there is one id.
     local user left_out=^$
     for user in with without; do
         [ $user = with ] || { stop_user; rm fuse-node; start_user_without_ranges; left_out='^etc/shadow '; }
