@@ -20,6 +20,7 @@ struct fc_import_options {
     const char *const *excludes; /**< glob patterns (fnmatch with "**"), for dir: only; borrowed for the call */
     size_t n_excludes;
     bool cross_mounts;  /**< dir: only: walk into other file systems */
+    const char *to;     /**< put everything below this path of the tree; NULL: at its root. A lock does not say it */
     uint64_t max_bytes; /**< cap on uncompressed size of a layer; 0 is 1 TiB */
     const char
         *arch; /**< of an image: "[OS/]ARCH[/VARIANT]" in any usual name; NULL is this machine's, or the only one */

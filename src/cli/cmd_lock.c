@@ -91,7 +91,9 @@ static int make_lock(struct fc_workspace *ws, struct fc_lock *lock, struct fc_er
     for (uint32_t i = 0; i < n && r == 0;) {
         struct group g = group_at(stack, n, i);
 
-        r = make_entry(ws, &g, lock, err);
+        /* What a recipe's steps made follows from the layers below and from the recipe. */
+        if (strncmp(g.locator, FC_STACK_STEP, strlen(FC_STACK_STEP)) != 0)
+            r = make_entry(ws, &g, lock, err);
         i += g.n;
     }
     return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exclude patterns. Private to entry/. */
+/* Exclude patterns: of directories that are read as layers, and of what is copied. */
 #ifndef FC_ENTRY_GLOB_H
 #define FC_ENTRY_GLOB_H
 

@@ -51,6 +51,9 @@ struct fc_verb {
     size_t size;
     int fd;                  /**< cp, write: source, open; -1 otherwise */
     const char *source_name; /**< cp: last part of the source's path, for "cp SRC DIR/" and for messages */
+    const char *const
+        *excludes; /**< cp: globs of what is left out (struct fc_dir_options); not over the control socket */
+    size_t n_excludes;
 };
 
 /**
@@ -59,7 +62,7 @@ struct fc_verb {
  */
 int fc_verb_apply(struct fc_live *live, const struct fc_verb *verb, struct fc_error *err);
 
-/** Flatten for the control socket (the descriptor travels beside it). Returns 0 or -ENOMEM. */
+/** Flatten for the control socket (the descriptor travels beside it). Returns 0, -ENOMEM, or -EINVAL for excludes. */
 int fc_verb_encode(const struct fc_verb *verb, struct fc_buf *ret);
 /** The reverse: *ret points into @data, @fd becomes ret->fd. Returns 0 or -EBADMSG. */
 int fc_verb_decode(const void *data, size_t size, int fd, struct fc_verb *ret);

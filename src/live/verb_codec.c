@@ -46,7 +46,7 @@ int fc_verb_encode(const struct fc_verb *v, struct fc_buf *ret)
                                          (uint32_t)(v->at >> 32)};
     const char *texts[] = {v->path, v->target, v->mode_text, v->name, v->source_name};
     size_t start = ret->len;
-    int r = 0;
+    int r = v->n_excludes ? -EINVAL : 0;
 
     for (size_t i = 0; i < N_NUMBERS && r == 0; i++)
         r = put_number(ret, numbers[i]);

@@ -256,7 +256,7 @@ static int copy_entry(struct copy *c, const struct fc_entry *e)
 
 int fc_verb_copy(struct fc_live *live, const struct fc_verb *verb, struct fc_error *err)
 {
-    static const struct fc_dir_options options;
+    const struct fc_dir_options options = {.excludes = verb->excludes, .n_excludes = verb->n_excludes};
     fc_auto(fc_entry_iter_free) struct fc_entry_iter *it = NULL;
     struct copy c = {.live = live, .verb = verb, .err = err};
     const struct fc_entry *e;

@@ -263,6 +263,8 @@ int fc_stack_import(struct fc_cache *cache, const char *locator, const struct fc
     r = is_image(l.kind) ? fc_import_image(&im, &l, &result, err) : import_single(&im, &l, &result, err);
     if (r == 0)
         r = check_locked(&im, &result, err);
+    if (r == 0 && im.options->to)
+        r = fc_import_relocate(&im, &result, err);
     result.source = fc_lock_entry_format(&source); /* NULL for a name that JSON cannot say: it cannot be locked then */
     if (r < 0)
         return r;

@@ -55,7 +55,8 @@ static bool is_url(const char *text)
 
 bool fc_stack_only_in_cache(const char *locator)
 {
-    return strncmp(locator, "commit:", 7) == 0 || strncmp(locator, "sha256:", 7) == 0 || strcmp(locator, "-") == 0;
+    return strncmp(locator, "commit:", 7) == 0 || strncmp(locator, FC_STACK_STEP, strlen(FC_STACK_STEP)) == 0 ||
+           strncmp(locator, "sha256:", 7) == 0 || strcmp(locator, "-") == 0;
 }
 
 bool fc_stack_is_remote(const char *locator)

@@ -67,8 +67,7 @@ static bool has_honest_times(int fd)
     }
 }
 
-/* Whether any change from now on will change the ctime in @st. */
-static bool is_settled(int fd, const struct stat *st)
+bool fc_seen_is_settled(int fd, const struct stat *st)
 {
     int64_t margin = st->st_ctim.tv_nsec ? MARGIN : COARSE_MARGIN;
     struct timespec now;
@@ -103,7 +102,7 @@ int fc_seen_new(struct fc_cache *cache, int fd, const char *label, struct fc_see
         fc_seen_free(s);
         return 0;
     }
-    s->settled = clean && is_settled(fd, &s->st);
+    s->settled = clean && fc_seen_is_settled(fd, &s->st);
     *ret = s;
     return 0;
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tar files that were imported before, told apart without reading them where that is safe. Private to stack/. */
+/* Files that were read before, told apart without reading them where that is safe. For stack/ and compose/. */
 #ifndef FC_STACK_SEEN_H
 #define FC_STACK_SEEN_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "layer/layer.h"
+
+/** Whether any change from now on will change the ctime in @st, by its age and by the file system that @fd (or what is beside it) is on. */
+bool fc_seen_is_settled(int fd, const struct stat *st);
 
 /** A regular file, from where its descriptor stands to its end, as it was when we began. */
 struct fc_seen;

@@ -49,6 +49,9 @@ size_t fc_locator_prefix(const char *text);
 /** Whether @l->rest begins with a path of this machine (and is not "-"). */
 bool fc_locator_has_path(const struct fc_locator *l);
 
+/** What the locators of layers begin with that a recipe's steps made: a build makes them again. */
+#define FC_STACK_STEP "step:"
+
 /**
  * Whether nothing but the cache has the layer that was recorded with @locator: it was made by commit, came through standard
  * input, or was named by its digest.
@@ -138,6 +141,9 @@ int fc_import_recall(const struct fc_import *im, const struct fc_digest *key, st
  */
 int fc_import_entries(const struct fc_import *im, struct fc_entry_iter *it, struct fc_layer **ret_layer,
                       struct fc_error *err);
+
+/** Put the layers of @result below @im->options->to: each becomes another one. Returns 0 or a negative errno with words. */
+int fc_import_relocate(const struct fc_import *im, struct fc_imported *result, struct fc_error *err);
 
 /** A pass-through iterator that writes what it passes on as a tar and digests that. */
 struct fc_tee;

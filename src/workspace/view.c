@@ -5,14 +5,23 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "stack/stack.h"
 #include "base/log.h"
 #include "workspace/internal.h"
+
+static bool is_step(const struct fc_edit_layer *row)
+{
+    return strncmp(row->locator, FC_STACK_STEP, strlen(FC_STACK_STEP)) == 0;
+}
 
 static int missing_layer(struct fc_cache *cache, const struct fc_edit_layer *row, struct fc_error *err)
 {
     char text[FC_DIGEST_TEXT];
 
     fc_digest_format(&row->diffid, text);
+    if (is_step(row))
+        return fc_fail(err, ENOENT, "layer %s (the recipe's step \"%s\") is not in the cache %s: next: fccompose build",
+                       text, row->name, fc_cache_dir(cache));
     if (strncmp(row->locator, "commit:", 7) == 0)
         return fc_fail(err, ENOENT,
                        "layer %s (\"%s\", made by fccompose commit) is not in the cache %s: bring that cache back, or "
@@ -30,6 +39,9 @@ static int damaged_layer(const struct fc_edit_layer *row, struct fc_error *err)
     if (!err)
         return -EBADMSG;
     what = *err;
+    if (is_step(row))
+        return fc_fail(err, what.code, "%s; next: fccompose build, which makes the step \"%s\" again", what.msg,
+                       row->name);
     if (strncmp(row->locator, "commit:", 7) == 0)
         return fc_fail(err, what.code, "%s; the layer \"%s\" was made by fccompose commit: bring the cache back",
                        what.msg, row->name);

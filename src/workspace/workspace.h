@@ -89,6 +89,21 @@ int fc_workspace_layer_find(const struct fc_workspace *ws, const char *text, uin
  */
 int fc_workspace_commit(struct fc_workspace *ws, const char *name, struct fc_digest *ret_diffid, struct fc_error *err);
 
+/** A live tree and what it stands on. Borrowed. */
+struct fc_edits_source {
+    struct fc_live *live;
+    const struct fc_tree *tree; /**< that @live edits */
+    struct fc_cache *cache;     /**< gets the layer */
+    const char *dir;            /**< a folder for a temporary file of the layer's size */
+};
+/**
+ * What @edits->live changes as a layer in the cache, called @name in messages. The live tree stays as it is. Returns 0 and sets
+ * *ret; -ENODATA with words when it changes nothing; or another -errno with words.
+ */
+int fc_edits_layer(const struct fc_edits_source *edits, const char *name, struct fc_layer **ret, struct fc_error *err);
+/** The layer that changes nothing, in @cache. Returns 0 and sets *ret, or -errno with words. */
+int fc_empty_layer(struct fc_cache *cache, struct fc_layer **ret, struct fc_error *err);
+
 /**
  * The configuration (JSON; image-spec, config.md) of the image that was put into the stack last, or what was set since; NULL if
  * there is none. Caller frees *ret_config. Returns 0 or -errno with words.
