@@ -7,14 +7,18 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "cli/view.h"
+#include "base/io.h"
+#include "compose/as_steps.h"
 #include "live/diff.h"
 
-enum { OPT_NAME_ONLY = CLI_LONG_ONLY, OPT_EXIT_CODE };
+enum { OPT_NAME_ONLY = CLI_LONG_ONLY, OPT_EXIT_CODE, OPT_AS_STEPS, OPT_FILES };
 
 static const struct cli_option options[] = {
     {OPT_NAME_ONLY, 0, "name-only", NULL, "print the paths alone", 0},
     {'z', 'z', "null", NULL, "end lines with NUL, and print paths as they are", 0},
     {OPT_EXIT_CODE, 0, "exit-code", NULL, "exit 1 when something is changed", 0},
+    {OPT_AS_STEPS, 0, "as-steps", NULL, "print the steps of a recipe that make the same changes", 0},
+    {OPT_FILES, 0, "files", "DIR", "with --as-steps: put long and binary contents there (it is made)", CLI_WORD_DIR},
     {0, 0, NULL, NULL, NULL, 0},
 };
 
@@ -92,6 +96,23 @@ static void put_json(const struct printer *p, const struct fc_change *c)
     json_array_append_new(p->list, o);
 }
 
+/* The edits as steps. The diff is whole: a step may need what another makes. */
+static int show_steps(const struct cli_args *args, struct printer *p, const struct fc_diff *d, struct fc_error *err)
+{
+    struct fc_buf out __attribute__((cleanup(fc_buf_release_auto))) = {0};
+    const char *files = cli_value(args, OPT_FILES);
+    const struct fc_as_steps in = {p->view->tree, p->view->snapshot, d, files, files};
+    int r = files ? fc_mkdir_all(files, err) : 0;
+
+    if (r == 0)
+        r = fc_as_steps(&in, &out, err);
+    if (r < 0)
+        return r;
+    p->n_shown = (size_t)r;
+    fwrite(out.data, 1, out.len, stdout);
+    return cli_flush(err);
+}
+
 static int show(struct cli *cli, const struct cli_args *args, struct printer *p, struct fc_error *err)
 {
     fc_auto(fc_diff_free) struct fc_diff *d = NULL;
@@ -101,6 +122,8 @@ static int show(struct cli *cli, const struct cli_args *args, struct printer *p,
 
     if (r < 0)
         return r;
+    if (cli_has(args, OPT_AS_STEPS))
+        return show_steps(args, p, d, err);
     p->name_only = cli_has(args, OPT_NAME_ONLY);
     p->null = cli_has(args, 'z');
     p->list = cli->json ? json_array() : NULL;
@@ -121,8 +144,15 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 {
     struct cli_view v = {0};
     struct printer p = {.view = &v};
-    int r = cli_paths_take(args->operands, args->n_operands, &p.only, err);
+    int r;
 
+    if (cli_has(args, OPT_FILES) && !cli_has(args, OPT_AS_STEPS))
+        return cli_usage(err, "diff: --files goes with --as-steps");
+    if (cli_has(args, OPT_AS_STEPS) &&
+        (args->n_operands || cli->json || cli_has(args, OPT_NAME_ONLY) || cli_has(args, 'z')))
+        return cli_usage(err,
+                         "diff: --as-steps prints all edits as YAML; --json, --name-only, -z and paths are not for it");
+    r = cli_paths_take(args->operands, args->n_operands, &p.only, err);
     if (r == 0)
         r = cli_view_open(cli, NULL, 0, &v, err);
     if (r == 0)
@@ -134,6 +164,7 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
 
 static const struct cli_example examples[] = {
     {"Everything that was changed", "fccompose diff"},
+    {"What was done by hand, for the recipe", "fccompose diff --as-steps --files contents >> fccompose.yaml"},
     {"Paths for another program", "fccompose diff --name-only -z /etc | xargs -0 -n 1 echo"},
     {0},
 };
@@ -150,7 +181,11 @@ const struct cli_command cmd_diff = {
         "another type. Control bytes, bytes that are not UTF-8 and backslashes in names are printed as \\xHH and \\\\; "
         "with "
         "-z names are printed as they are. In JSON a name that is not UTF-8 has U+FFFD for its bad bytes, and all its "
-        "bytes in hexadecimal under path_hex.",
+        "bytes in hexadecimal under path_hex.\n\n"
+        "With --as-steps the edits become the steps of a recipe, which make the same tree but for times, which are a "
+        "build's own. Contents of up to 64 KiB stand in the recipe; with --files only short texts do, and the others "
+        "are "
+        "files of that folder, whose name in the steps is relative to the recipe.",
     .examples = examples,
     .min_operands = 0,
     .max_operands = -1,

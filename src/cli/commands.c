@@ -36,6 +36,7 @@ const struct cli_command *const cli_commands[] = {
     &cmd_xattr,
     &cmd_write,
     &cmd_guest,
+    &cmd_build,
     &cmd_freeze,
     &cmd_export,
     &cmd_ls,

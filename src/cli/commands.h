@@ -35,6 +35,7 @@ extern const struct cli_command cmd_chown;
 extern const struct cli_command cmd_xattr;
 extern const struct cli_command cmd_write;
 extern const struct cli_command cmd_guest;
+extern const struct cli_command cmd_build;
 extern const struct cli_command cmd_freeze;
 extern const struct cli_command cmd_export;
 extern const struct cli_command cmd_ls;

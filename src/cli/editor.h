@@ -18,6 +18,8 @@ struct cli_editor {
 int cli_editor_open(struct cli *cli, struct cli_editor *ret, struct fc_error *err);
 /** Do one verb. Returns 0 or a failure with words. */
 int cli_editor_apply(struct cli_editor *e, const struct fc_verb *verb, struct fc_error *err);
+/** The verb that an edit of a running command is; *ret borrows from it. Returns false for a kind that there is none for. */
+bool cli_run_edit_verb(const struct fc_run_edit *edit, struct fc_verb *ret);
 /** Make an edit of a running command: fc_run_options.edit, with the editor as its argument. Returns 0 or -errno. */
 int cli_editor_run_edit(void *editor, const struct fc_run_edit *edit);
 /** Forget the edits at @n normalised paths (0: all). */

@@ -18,6 +18,7 @@ struct freeze_request {
     size_t n_layers; /**< 0: the workspace */
     struct fc_ext4_options ext4;
     struct fc_labels *labels; /**< or NULL; owned */
+    const char *records;      /**< where it is remembered what was written; NULL: where the view's workspace does */
     struct fc_image_write_options write;
 };
 

@@ -46,8 +46,12 @@ static int write_out(const struct fc_image *image, const struct freeze_request *
 }
 
 /* Where a workspace remembers what it wrote to which path. Layers from the command line leave nothing behind. */
-static int find_records(const struct cli_view *v, char **ret, struct fc_error *err)
+static int find_records(const struct freeze_request *f, const struct cli_view *v, char **ret, struct fc_error *err)
 {
+    if (f->records) {
+        *ret = strdup(f->records);
+        return *ret ? 0 : fc_fail(err, ENOMEM, "out of memory");
+    }
     if (v->ws && asprintf(ret, "%s/%s/frozen", fc_workspace_dir(v->ws), FC_WORKSPACE_FOLDER) < 0) {
         *ret = NULL;
         return fc_fail(err, ENOMEM, "out of memory");
@@ -91,7 +95,7 @@ int freeze_write(struct cli *cli, struct freeze_request *f, struct cli_view *v, 
 {
     fc_auto(fc_free) char *records = NULL;
     double began = cli_progress_now();
-    int r = f->temporary ? 0 : find_records(v, &records, err);
+    int r = f->temporary ? 0 : find_records(f, v, &records, err);
 
     *ret = (struct freeze_report){0};
     f->write.records = records;

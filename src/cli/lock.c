@@ -15,6 +15,7 @@
 struct cli_lock {
     struct fc_lock lock;
     bool there, ignored;
+    bool of_recipe; /* see cli_lock_for_recipe() */
 };
 
 static struct cli_lock *state(struct cli *cli)
@@ -34,6 +35,16 @@ char *cli_lock_path(void)
     return asprintf(&path, "%s/" FC_LOCK_NAME, dir ? dir : ".") < 0 ? NULL : path;
 }
 
+int cli_lock_for_recipe(struct cli *cli, struct fc_error *err)
+{
+    struct cli_lock *l = state(cli);
+
+    if (!l)
+        return fc_fail_errno(err, ENOMEM, "the lock");
+    l->of_recipe = true;
+    return 0;
+}
+
 int cli_lock_load(struct cli *cli, struct fc_error *err)
 {
     struct cli_lock *l = state(cli);
@@ -44,7 +55,7 @@ int cli_lock_load(struct cli *cli, struct fc_error *err)
         return fc_fail_errno(err, ENOMEM, "the lock");
     if (l->there || l->ignored)
         return 0;
-    path = cli_lock_path();
+    path = l->of_recipe ? strdup(FC_LOCK_NAME) : cli_lock_path();
     if (!path)
         return fc_fail_errno(err, ENOMEM, "the lock");
     r = fc_lock_read(path, &l->lock, err);
@@ -69,11 +80,20 @@ static bool needs_lock(const char *locator)
     return fc_locator_parse(locator, &l, NULL) < 0 || (l.kind != FC_LOCATOR_DIGEST && l.kind != FC_LOCATOR_STDIN);
 }
 
+static bool is_local(const char *locator)
+{
+    struct fc_locator l;
+
+    return fc_locator_parse(locator, &l, NULL) == 0 && (fc_locator_has_path(&l) || l.kind == FC_LOCATOR_BUILTIN);
+}
+
 int cli_lock_find(struct cli *cli, const char *locator, const struct fc_lock_entry **ret, struct fc_error *err)
 {
     const struct fc_lock *lock = cli_lock(cli);
 
     *ret = lock ? fc_lock_find(lock, locator) : NULL;
+    if (*ret && cli->lock->of_recipe && !cli_fetch_is_locked(cli) && is_local(locator))
+        *ret = NULL;
     if (*ret || !cli_fetch_is_locked(cli) || !needs_lock(locator))
         return 0;
     cli_hint(cli, "next: the same without --locked, and then fccompose lock");

@@ -8,6 +8,11 @@
 
 /** The path of the lock: in the workspace's directory, else here. Caller frees; NULL when out of memory. */
 char *cli_lock_path(void);
+/**
+ * For a recipe: the lock is that of the current directory, and a local path, whatever it says of it, may stand for what is there
+ * now (unless --locked). Before cli_lock_load().
+ */
+int cli_lock_for_recipe(struct cli *cli, struct fc_error *err);
 /** Read the lock once; there may be none. Returns 0 or a failure with words. */
 int cli_lock_load(struct cli *cli, struct fc_error *err);
 /** The lock, or NULL if there is none. Borrowed, until cli_lock_release(). */

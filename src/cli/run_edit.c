@@ -6,8 +6,7 @@
 #include "base/log.h"
 #include "cli/editor.h"
 
-/* Returns false for a kind that there is no verb for. */
-static bool verb_of(const struct fc_run_edit *e, struct fc_verb *ret)
+bool cli_run_edit_verb(const struct fc_run_edit *e, struct fc_verb *ret)
 {
     *ret = (struct fc_verb){.at = e->ino, .path = "", .fd = -1, .uid = e->uid, .gid = e->gid};
     switch (e->kind) {
@@ -43,7 +42,7 @@ int cli_editor_run_edit(void *editor, const struct fc_run_edit *edit)
     struct fc_verb verb;
     int r;
 
-    if (!verb_of(edit, &verb))
+    if (!cli_run_edit_verb(edit, &verb))
         return -EOPNOTSUPP;
     r = cli_editor_apply(editor, &verb, &err);
     if (r < 0)
