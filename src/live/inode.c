@@ -227,7 +227,7 @@ void live_inode_drop(struct fc_live *live, struct live_inode *inode)
 
 void live_inode_reap(struct fc_live *live, struct live_inode *inode)
 {
-    if (inode->attr.nlink > 0 || inode->busy || fc_map_get(&live->refs, inode->attr.ino, NULL))
+    if (inode->attr.nlink > 0 || inode->busy || live_is_referenced(live, inode->attr.ino))
         return;
     /* Without the mark the number would find the pristine inode again: then rather keep the struct. */
     if (inode->lower != FC_TREE_NONE && fc_map_set(&live->gone, inode->attr.ino, 1) < 0)

@@ -147,6 +147,12 @@ struct live_inos {
     size_t n, cap;
 };
 
+/** How often each inode is referenced. All zero: references are not counted, but for those that live_ref_always() takes. */
+struct live_refs {
+    uint64_t *lower;     /* by index in the tree; NULL: not counted. Pages that nobody touched take no memory. */
+    struct fc_map other; /* of new inodes: ino to count */
+};
+
 /** What to tell the listeners when the lock is free again. Names are borrowed from the caller, or owned if @owned. */
 struct live_note {
     uint64_t ino, parent;
@@ -172,7 +178,7 @@ struct fc_live {
     struct fc_map source_by_id;
     struct fc_edit *edit;
     int data_fd;
-    bool read_only, count_refs;
+    bool read_only;
     bool full; /* the disk is: nothing new until a commit has made room */
 
     pthread_rwlock_t listening; /* guards the listeners, and is held while they are called; taken alone */
@@ -185,9 +191,9 @@ struct fc_live {
     pthread_cond_t quiet;    /* content operations ended, a pin was taken, commits go on */
 
     struct fc_map inodes; /* ino to struct live_inode */
-    struct fc_map refs;   /* ino to count */
-    struct fc_map gone;   /* lower inodes that have no name any more */
-    uint64_t n_new;       /* inodes that are not in the lower tree */
+    struct live_refs refs;
+    struct fc_map gone; /* lower inodes that have no name any more */
+    uint64_t n_new;     /* inodes that are not in the lower tree */
     uint64_t data_bytes;
     uint64_t n_lost; /* rows that no name led to when they were loaded */
 
@@ -223,11 +229,20 @@ void live_note_inode(struct live_notes *notes, uint64_t ino, bool content);
 /** The same with a copy of the name, any number of times. Dropped when out of memory. */
 void live_note_entry_copy(struct live_notes *notes, uint64_t parent, const char *name, size_t len, uint64_t ino);
 void live_note_inode_more(struct live_notes *notes, uint64_t ino, bool content);
+struct timespec live_now(void);
+
+/* refs.c */
+
+/** Count references from now on; called once, while there are none. -ENOMEM. */
+int live_refs_count(struct fc_live *live);
+void live_refs_release(struct fc_live *live);
 /** Take a reference if references are counted. -ENOMEM. */
 int live_ref(struct fc_live *live, uint64_t ino);
-/** Give one reference back that live_ref() took; does not reap. */
+/** The same for a new inode where they are not counted, too. -ENOMEM. */
+int live_ref_always(struct fc_live *live, uint64_t ino);
+/** Give one reference back that was taken; does not reap. */
 void live_unref_one(struct fc_live *live, uint64_t ino);
-struct timespec live_now(void);
+bool live_is_referenced(const struct fc_live *live, uint64_t ino);
 
 /* inode.c */
 

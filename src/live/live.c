@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open and close a live tree; its lock, references and listeners. */
+/* Open and close a live tree; its lock and listeners. */
 #include "live/live.h"
 
 #include <errno.h>
@@ -129,47 +129,6 @@ void fc_live_unlisten(struct fc_live *live, const struct fc_live_listener *liste
     pthread_rwlock_unlock(&live->listening);
 }
 
-/* References */
-
-int live_ref(struct fc_live *live, uint64_t ino)
-{
-    uint64_t count = 0;
-
-    if (!live->count_refs)
-        return 0;
-    fc_map_get(&live->refs, ino, &count);
-    return fc_map_set(&live->refs, ino, count + 1);
-}
-
-void live_unref_one(struct fc_live *live, uint64_t ino)
-{
-    uint64_t count = 0;
-
-    if (!fc_map_get(&live->refs, ino, &count))
-        return;
-    if (count > 1)
-        (void)fc_map_set(&live->refs, ino, count - 1); /* the key is there: this cannot fail */
-    else
-        fc_map_del(&live->refs, ino);
-}
-
-void fc_live_forget(struct fc_live *live, uint64_t ino, uint64_t n)
-{
-    uint64_t count = 0;
-    struct live_node node;
-
-    live_lock(live);
-    if (fc_map_get(&live->refs, ino, &count) && count > n) {
-        /* The key is there: this cannot fail. */
-        (void)fc_map_set(&live->refs, ino, count - n);
-    } else {
-        fc_map_del(&live->refs, ino);
-        if (live_node(live, ino, &node) == 0 && node.own)
-            live_inode_reap(live, node.own);
-    }
-    live_unlock(live, NULL);
-}
-
 /* Opening */
 
 /* Those who are many must not keep one out for ever who comes or goes. */
@@ -245,7 +204,6 @@ int fc_live_open(const struct fc_live_options *options, struct fc_live **ret, st
     fresh->lower_dentries = fc_tree_dentries(options->tree, NULL);
     fresh->edit = options->edit;
     fresh->data_fd = options->edit ? fc_edit_data_fd(options->edit) : -1;
-    fresh->count_refs = options->count_refs;
     /* Loading repairs tables but must not write. */
     fresh->read_only = options->read_only || !options->edit;
     r = init_locks(fresh, err);
@@ -254,6 +212,11 @@ int fc_live_open(const struct fc_live_options *options, struct fc_live **ret, st
         return r;
     }
     live = fresh;
+    if (options->count_refs) {
+        r = live_refs_count(live);
+        if (r < 0)
+            return fc_fail(err, -r, "out of memory");
+    }
     r = init_sources(live, options->layer_ids, err);
     if (r < 0)
         return r;
@@ -300,7 +263,7 @@ void fc_live_free(struct fc_live *live)
     if (!live->read_only && (mounted || live->seq != live->committed_seq))
         last_commit(live, mounted);
     free_inodes(live);
-    fc_map_release(&live->refs);
+    live_refs_release(live);
     fc_map_release(&live->gone);
     fc_map_release(&live->source_by_id);
     for (uint32_t i = 0; i < live->n_sources; i++)

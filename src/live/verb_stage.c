@@ -18,10 +18,10 @@ int fc_stage_file(struct fc_live *live, uint64_t dir, uint32_t mode, uint32_t ui
 
     if (r < 0)
         return r;
-    if (!live->count_refs) {
+    if (!live->refs.lower) {
         /* Without references the first write would be the end of a file that has no name. */
         live_lock(live);
-        r = fc_map_set(&live->refs, attr.ino, 1);
+        r = live_ref_always(live, attr.ino);
         live_unlock(live, NULL);
         if (r < 0)
             return r;
