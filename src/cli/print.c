@@ -29,6 +29,15 @@ void cli_hint(struct cli *cli, const char *fmt, ...)
     va_end(ap);
 }
 
+/* What is no plain ASCII becomes '?'. */
+static void put_without_memory(const char *prefix, const char *line)
+{
+    fputs(prefix, stderr);
+    for (; *line; line++)
+        fputc(*line >= ' ' && *line <= '~' ? *line : '?', stderr);
+    fputc('\n', stderr);
+}
+
 /* A message may hold raw name bytes: a terminal must survive them. Backslashes stay single, for messages quote themselves. */
 static void put_line(const char *prefix, const char *line)
 {
@@ -46,7 +55,10 @@ static void put_line(const char *prefix, const char *line)
         p += *p != 0;
     }
     cli_progress_hide();
-    fprintf(stderr, "%s%s\n", prefix, safe.data ? safe.data : "");
+    if (r == 0)
+        fprintf(stderr, "%s%s\n", prefix, safe.data ? safe.data : "");
+    else
+        put_without_memory(prefix, line);
 }
 
 void cli_print_error(const struct cli *cli, const struct fc_error *err)

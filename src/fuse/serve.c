@@ -20,6 +20,8 @@
  * them, and wake a thread that has slept for each: on two processors that takes twice the time.
  */
 enum { KICK = SIGUSR1, STOP_SIGNALS = 3 };
+/* Time for others to lead, and for memory to come back. */
+enum { NO_MEMORY_US = 10000 };
 static const int stop_signals[STOP_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 /* Handlers have no argument, so this one word must be global: the eventfd to write to, or -1. */
@@ -97,24 +99,29 @@ static void answer(struct fuse_service *s, struct fuse_buf *buf)
         fuse_session_process_buf(s->se, buf);
 }
 
-/* Read and answer requests until one came that may wait, for which the lead was given up; or (false) the end. */
-static bool lead(struct fuse_service *s, struct fuse_buf *buf)
+/* How leading ended. */
+enum led { LED_END, LED_SLOW_REQUEST, LED_NO_MEMORY };
+
+/* Read and answer requests until one came that may wait, which the caller answers when it has given up the lead. */
+static enum led lead(struct fuse_service *s, struct fuse_buf *buf)
 {
     while (goes_on(s)) {
         int r = fuse_session_receive_buf(s->se, buf);
 
         if (r == -EINTR || r == -EAGAIN)
             continue;
+        if (r == -ENOMEM) /* for this thread's buffer, when it leads for the first time; no request was read */
+            return LED_NO_MEMORY;
         if (r < 0)
             fc_log(FC_LOG_WARN, "cannot read requests: %s", strerror(-r));
         if (r <= 0) /* 0: unmounted */
             break;
         fuse_request_peek(buf);
         if (s->slow || fuse_request_may_wait())
-            return true;
+            return LED_SLOW_REQUEST;
         answer(s, buf);
     }
-    return false;
+    return LED_END;
 }
 
 static void *worker_main(void *arg)
@@ -122,17 +129,19 @@ static void *worker_main(void *arg)
     const struct fuse_worker *w = arg;
     struct fuse_service *s = w->s;
     struct fuse_buf buf = {0};
-    bool more = true;
+    enum led led = LED_SLOW_REQUEST;
 
     fuse_notifier_mark(s->mark);
     if (!w->first)
         wait_for_init(s);
-    while (more) {
+    while (led != LED_END) {
         pthread_mutex_lock(&s->leading);
-        more = lead(s, &buf);
+        led = lead(s, &buf);
         pthread_mutex_unlock(&s->leading);
-        if (more)
+        if (led == LED_SLOW_REQUEST)
             answer(s, &buf);
+        else if (led == LED_NO_MEMORY)
+            usleep(NO_MEMORY_US);
     }
     fuse_service_end(s); /* when one sees the end, all do */
     fuse_notifier_mark(NULL);
