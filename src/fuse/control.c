@@ -266,11 +266,15 @@ static void refuse(int fd, int code, const char *words)
 
 static void accept_one(struct fc_control *s)
 {
-    int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC), r = -EAGAIN;
+    int fd = control_accept(s->listen_fd, &s->spare_fd), r = -EAGAIN;
     struct connection *c;
 
     if (fd < 0)
         return;
+    if (s->spare_fd < 0) {
+        refuse(fd, EMFILE, "the mount process has as many files open as it may; try again");
+        return;
+    }
     if (!may_connect(fd)) {
         refuse(fd, EPERM, "the mount belongs to another user");
         return;
@@ -356,7 +360,7 @@ int fc_control_new(const struct fc_control_options *options, struct fc_control *
     s->live = options->live;
     s->mount = options->mount;
     s->disk = options->disk;
-    s->listen_fd = s->stop_fd = -1;
+    s->listen_fd = s->stop_fd = s->spare_fd = -1;
     pthread_mutex_init(&s->lock, NULL);
     s->path = strdup(options->path);
     r = s->path ? start(s, err) : fc_fail(err, ENOMEM, "out of memory");
@@ -401,6 +405,8 @@ void fc_control_free(struct fc_control *s)
         close(s->listen_fd);
     if (s->stop_fd >= 0)
         close(s->stop_fd);
+    if (s->spare_fd >= 0)
+        close(s->spare_fd);
     pthread_mutex_destroy(&s->lock);
     free(s->path);
     free(s);

@@ -57,6 +57,12 @@ int control_send(int fd, uint32_t kind, int code, const void *data, size_t size,
 /** Receive a message. @ret_fd may be NULL (a passed descriptor is closed). Returns 1, 0 at the end, or -errno. */
 int control_receive(int fd, struct control_header *ret, struct fc_buf *ret_data, int *ret_fd);
 /**
+ * Take a connection, also when this process can have no more descriptors: *spare, which is -1 at first and kept by the caller,
+ * is one that is given up for it. Returns the connection, which is to be refused if *spare is then -1, or -errno, after a
+ * moment when descriptors or memory are short.
+ */
+int control_accept(int listen_fd, int *spare);
+/**
  * An address for @path that bind() and connect() take, also if the path is longer than an address may be: then it goes
  * through a descriptor of the directory, which *ret_dir keeps open (else -1). Returns 0 or -errno.
  */

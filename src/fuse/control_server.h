@@ -26,7 +26,7 @@ struct fc_control {
     struct fc_live *live;
     struct fc_mount *mount;
     struct fc_disk *disk;
-    int listen_fd, stop_fd;
+    int listen_fd, stop_fd, spare_fd;
     struct stat socket; /* of our socket file, so that only that one is removed */
     pthread_t thread;
     bool running;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Send and receive the messages of the control socket. */
+/* Connections and messages of the control socket, of both sides. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -107,6 +107,26 @@ int control_receive(int fd, struct control_header *ret, struct fc_buf *ret_data,
     if (ret_fd)
         *ret_fd = fc_steal_fd(&passed);
     return 1;
+}
+
+int control_accept(int listen_fd, int *spare)
+{
+    enum { SHORT_US = 100000 };
+    int fd;
+
+    if (*spare < 0)
+        *spare = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
+    fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE) && *spare >= 0) {
+        close(fc_steal_fd(spare));
+        fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    }
+    if (fd >= 0)
+        return fd;
+    fd = -errno;
+    if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM)
+        usleep(SHORT_US); /* whoever waits on the socket would ask again at once */
+    return fd;
 }
 
 int control_address(const char *path, struct sockaddr_un *ret, int *ret_dir)
