@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random operations on the live tree against a simple model in memory, with reopening, killing and threads. */
+/* Random operations by a process that is killed: what is found then is a state of a simple model, not older than the last fsync. */
 #include "live_world.h"
 
 #include <errno.h>
 #include <linux/fs.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -210,31 +209,6 @@ static uint64_t digest(const struct model *m)
     }
     return sum;
 }
-
-static void assert_equal_models(const struct model *a, const struct model *b)
-{
-    for (int i = 0; i < MAX_NAMES; i++) {
-        int k, dir = -1;
-
-        if (a->names[i].node < 0)
-            continue;
-        for (k = 0; k < MAX_NODES; k++)
-            if (b->nodes[k].mode && b->nodes[k].ino == a->nodes[a->names[i].dir].ino)
-                dir = k;
-        assert_true(dir >= 0);
-        k = find(b, dir, a->names[i].text);
-        if (k < 0)
-            fail_msg("%s is missing", a->names[i].text);
-        assert_int_equal(a->nodes[a->names[i].node].ino, b->nodes[b->names[k].node].ino);
-        assert_int_equal(a->nodes[a->names[i].node].size, b->nodes[b->names[k].node].size);
-        if (a->nodes[a->names[i].node].data)
-            assert_memory_equal(a->nodes[a->names[i].node].data, b->nodes[b->names[k].node].data,
-                                a->nodes[a->names[i].node].size);
-    }
-    assert_int_equal(digest(a), digest(b));
-}
-
-/* Operations: each does the same to both, and compares the results. */
 
 static int random_dir(struct model *m)
 {
@@ -458,15 +432,6 @@ static void step(struct world *w, struct model *m)
     ops[roll(m, sizeof(ops) / sizeof(*ops))](w, m);
 }
 
-static void check(struct world *w, const struct model *m)
-{
-    struct model *now = read_model(w);
-
-    assert_equal_models(m, now);
-    assert_equal_models(now, m);
-    free_model(now);
-}
-
 /* Large files of the lower tree would make the model slow. */
 static struct model *start(struct world *w, uint64_t seed)
 {
@@ -477,36 +442,6 @@ static struct model *start(struct world *w, uint64_t seed)
     m = read_model(w);
     m->seed = seed;
     return m;
-}
-
-static void against_model(void **state)
-{
-    struct world *w = *state;
-    const char *seed = getenv("FC_TEST_SEED");
-    struct model *m = start(w, seed ? strtoull(seed, NULL, 10) : 1);
-    struct fc_snapshot *held = NULL;
-
-    for (int i = 1; i <= OPS; i++) {
-        step(w, m);
-        if (i % 97 == 0) {
-            fc_snapshot_free(held);
-            held = NULL;
-            if (roll(m, 2))
-                assert_int_equal(fc_live_snapshot(w->live, &held, NULL), 0);
-        }
-        if (i % 50 == 0)
-            assert_int_equal(fc_live_sync(w->live, roll(m, 2), NULL), 0);
-        if (i % 200 == 0)
-            check(w, m);
-        if (i % 400 == 0) {
-            fc_snapshot_free(held);
-            held = NULL;
-            world_reopen(w);
-            check(w, m);
-        }
-    }
-    fc_snapshot_free(held);
-    free_model(m);
 }
 
 /* A child works and is killed; what is found then must be a state that the model had, not older than the last fsync. */
@@ -585,79 +520,9 @@ static void killed(void **state)
         kill_once(i + 10, 15000 + 21000 * i);
 }
 
-/* Threads */
-
-struct worker {
-    struct world *w;
-    unsigned number;
-    pthread_t thread;
-    int failures;
-};
-
-static void *hammer(void *arg)
-{
-    struct worker *k = arg;
-    struct fc_live *live = k->w->live;
-    uint64_t seed = k->number + 1;
-    char name[16], buffer[9000], got[9000];
-    struct fc_snapshot *s;
-
-    for (int i = 0; i < 300; i++) {
-        struct fc_attr a;
-        size_t size;
-
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
-        size = (size_t)(seed >> 33) % sizeof(buffer) + 1;
-        memset(buffer, (int)k->number + 'a', sizeof(buffer));
-        snprintf(name, sizeof(name), "t%u-%d", k->number, i % 7);
-        if (fc_live_mknod(live, 1, NAME(name), S_IFREG | 0644, 0, 0, 0, &root_cred, &a) < 0 &&
-            fc_live_lookup(live, 1, NAME(name), &a) < 0)
-            k->failures++;
-        k->failures += fc_live_write(live, a.ino, buffer, size, (seed >> 20) % 30000, 0) != (ssize_t)size;
-        k->failures += fc_live_read(live, a.ino, got, size, (seed >> 20) % 30000) != (ssize_t)size ||
-                       memcmp(buffer, got, size) != 0;
-        /* All write into one file, each its own blocks. */
-        k->failures += fc_live_write(live, ino_at(k->w, "bin/busybox"), buffer, 4096, k->number * 4096, 0) != 4096;
-        if (i % 5 == 4)
-            k->failures += fc_live_unlink(live, 1, NAME(name)) < 0;
-        if (i % 50 == 7 && fc_live_snapshot(live, &s, NULL) == 0)
-            fc_snapshot_free(s);
-        if (i % 60 == 11)
-            k->failures += fc_live_fsync(live, 1) < 0;
-    }
-    return NULL;
-}
-
-static void threads(void **state)
-{
-    struct world *w = *state;
-    struct worker workers[4];
-    char block[4096];
-
-    for (unsigned i = 0; i < 4; i++) {
-        workers[i] = (struct worker){.w = w, .number = i};
-        assert_int_equal(pthread_create(&workers[i].thread, NULL, hammer, &workers[i]), 0);
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        pthread_join(workers[i].thread, NULL);
-        assert_int_equal(workers[i].failures, 0);
-    }
-    world_reopen(w);
-    for (unsigned i = 0; i < 4; i++) {
-        assert_int_equal(fc_live_read(w->live, ino_at(w, "bin/busybox"), block, 4096, i * 4096), 4096);
-        assert_true(block[0] == (char)('a' + i) && block[4095] == block[0]);
-    }
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        TEST(against_model),
-        cmocka_unit_test(killed),
-        TEST(threads),
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(killed)};
 
-    return cmocka_run_group_tests_name("live random", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("live killed", tests, NULL, NULL);
 }
