@@ -2,8 +2,8 @@
 /*
  * The plan of an unedited stack, kept in a file, so that a later plan of the edited stack need not make it again.
  *
- * The file base-KEY stands in a folder that belongs to one workspace. KEY is a digest of all that the plan is a function of:
- * the stack (layers, their order and numbers), the options, the version of the program and that of this format. In the file,
+ * The file base-KEY stands in a folder that belongs to one workspace, with the records of images (image/record.h has the
+ * prefix). KEY is a digest of all that the plan is a function of: the stack (layers, their order and numbers), the options, the version of the program and that of this format. In the file,
  * as the host has its numbers (it never leaves it), come a struct fc_ext4_saved_header and, each as long as the header
  * counts, the tables:
  *
@@ -25,12 +25,12 @@
 #define FC_EXT4_SAVED_H
 
 #include "ext4/plan.h"
+#include "image/record.h"
 
 /** To be counted up whenever any plan changes for the same input, and with the format. */
 #define FC_EXT4_SAVED_VERSION 1u
 
 #define FC_EXT4_SAVED_MAGIC "fc-ext4-base-1\n"
-#define FC_EXT4_SAVED_PREFIX "base-"
 #define FC_EXT4_SAVED_MOST (1u << 30) /* bytes of a file */
 
 /** A node, as far as edits need it. */

@@ -53,7 +53,7 @@ char *fc_ext4_saved_path(const char *dir, const struct fc_digest *key)
     char text[FC_DIGEST_TEXT], *path;
 
     fc_digest_format(key, text);
-    return asprintf(&path, "%s/" FC_EXT4_SAVED_PREFIX "%.32s", dir, text + strlen("sha256:")) < 0 ? NULL : path;
+    return asprintf(&path, "%s/" FC_RECORD_PLAN_PREFIX "%.32s", dir, text + strlen("sha256:")) < 0 ? NULL : path;
 }
 
 /* Point @s at a table of @n rows of @size bytes at *at, which goes on behind it. NULL: the file is too short. */

@@ -253,7 +253,7 @@ static void thin_out(const char *dir)
 
         n = 0;
         while (d && (e = readdir(d))) {
-            if (strncmp(e->d_name, FC_EXT4_SAVED_PREFIX, strlen(FC_EXT4_SAVED_PREFIX)) != 0 ||
+            if (strncmp(e->d_name, FC_RECORD_PLAN_PREFIX, strlen(FC_RECORD_PLAN_PREFIX)) != 0 ||
                 strlen(e->d_name) >= sizeof(oldest) || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 continue;
             if (n++ && (st.st_mtim.tv_sec > age.tv_sec ||

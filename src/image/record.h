@@ -16,6 +16,8 @@ struct fc_record_segment {
     uint32_t pad;
 };
 #define FC_RECORD_OTHER UINT32_MAX
+/** Names of files in the folder of records that are none begin so: plans that the planner keeps there. */
+#define FC_RECORD_PLAN_PREFIX "base-"
 
 /** Which file it was, and in what state. */
 struct fc_record_identity {

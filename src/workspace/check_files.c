@@ -127,7 +127,7 @@ static int check_record(struct ws_pass *p, int dirfd, const char *dir, const cha
     if (!path)
         return fc_fail(err, ENOMEM, "out of memory");
     /* Plans of the unedited stack (ext4/saved.h): who reads one checks it, and makes it anew if need be. */
-    if (strncmp(name, "base-", 5) == 0)
+    if (strncmp(name, FC_RECORD_PLAN_PREFIX, strlen(FC_RECORD_PLAN_PREFIX)) == 0)
         return 0;
     if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
         return 0;
