@@ -170,3 +170,50 @@ EOF
         cd ..
     done
 }
+
+# Freeze, stopped in its COUNTth CALL; sets TRACER and, unless it ended before that, STOPPED, the process.
+freeze_stopped() { # CALL COUNT
+    : >trace
+    strace -qq -o trace -e "trace=$1" -e "inject=$1:signal=SIGSTOP:when=$2" fccompose freeze -q --no-sync out.ext4 >words 2>&1 3>&- &
+    TRACER=$!
+    STOPPED=
+    while kill -0 "$TRACER" 2>/dev/null; do
+        if grep -q 'stopped by SIGSTOP' trace; then
+            STOPPED=$(pgrep -P "$TRACER")
+            return
+        fi
+        sleep 0.01
+    done
+}
+
+@test "an image that is written to while the next one is made over it: the new one is right, or words say that there is none" {
+    need strace pgrep
+    strace -qq -o /dev/null true 2>/dev/null || skip "ptrace is refused here"
+    local at right=0 refused=0
+    for at in "pread64 4" "ftruncate 1" "ftruncate 2" "pwritev 1" "pwritev 2" "pwritev 3" "pwritev 5" "pwritev 8"; do
+        fccompose freeze -q --no-sync --fresh out.ext4
+        fccompose write -q /many/sub/file "change $at"
+        # shellcheck disable=SC2086
+        freeze_stopped $at
+        if [ -n "$STOPPED" ]; then
+            python3 - <<'PY'
+import os
+with open("out.ext4", "r+b") as f:
+    for at in range(0, os.path.getsize("out.ext4"), 4096):
+        f.seek(at)
+        f.write(b"WRONG")
+PY
+            kill -CONT "$STOPPED"
+        fi
+        if wait "$TRACER"; then
+            fccompose freeze -q --no-sync --fresh fresh.ext4
+            cmp out.ext4 fresh.ext4
+            [ -z "$STOPPED" ] || right=$((right + 1))
+        else
+            grep 'changed meanwhile' words
+            refused=$((refused + 1))
+        fi
+    done
+    echo "right $right, refused $refused"
+    [ $((right + refused)) -ge 5 ]
+}
