@@ -8,6 +8,9 @@
 
 #include "base/log.h"
 
+/* What is written and digested at once. */
+enum { GATHER = 256 << 10 };
+
 static int add(struct fc_transfer *t, const char *name, const char *value)
 {
     struct fc_buf line = {0};
@@ -123,19 +126,46 @@ static int answer(struct fc_transfer *t)
     return t->status == 200 || t->status == 206 ? take_success(t) : 0;
 }
 
-static int take(struct fc_transfer *t, const void *data, size_t size)
+/* Pass on what was gathered. */
+static int settle(struct fc_transfer *t)
 {
     struct fc_blob *b = t->owner;
+    size_t n = b->n_gathered;
     int r;
+
+    b->n_gathered = 0;
+    if (n == 0)
+        return 0;
+    r = fc_part_add(b, b->gathered, n, &t->err);
+    if (r == -EBADMSG || r == -EFBIG) /* no beginning of anything that is wanted */
+        (void)fc_part_rewind(b);
+    return r;
+}
+
+static int gather(struct fc_transfer *t, const void *data, size_t size)
+{
+    struct fc_blob *b = t->owner;
+    int r = 0;
 
     if (t->status != 200 && t->status != 206)
         return 0;
     /* What gets ahead is no failed attempt. */
     if (b->received - b->began > (1u << 20))
         t->attempt = 1;
-    r = fc_part_add(b, data, size, &t->err);
-    if (r == -EBADMSG || r == -EFBIG) /* no beginning of anything that is wanted */
-        (void)fc_part_rewind(b);
+    if (!b->gathered)
+        b->gathered = malloc(GATHER);
+    if (!b->gathered)
+        return fc_fail(&t->err, ENOMEM, "out of memory");
+    while (size > 0 && r == 0) {
+        size_t n = size < GATHER - b->n_gathered ? size : GATHER - b->n_gathered;
+
+        memcpy(b->gathered + b->n_gathered, data, n);
+        b->n_gathered += n;
+        data = (const char *)data + n;
+        size -= n;
+        if (b->n_gathered == GATHER)
+            r = settle(t);
+    }
     return r;
 }
 
@@ -163,6 +193,7 @@ static int complete(struct fc_transfer *t)
     if (r < 0)
         return r;
     pthread_mutex_lock(&b->f->lock);
+    free(fc_steal(&b->gathered));
     b->here = b->checked = b->answered = true;
     b->total = b->received;
     b->digest = digest;
@@ -240,7 +271,7 @@ static bool move_on(const struct fc_transfer *t)
     return !b->here && t->err.code != 0 && t->err.code != ECANCELED && t->err.code != ENOSPC;
 }
 
-const struct fc_transfer_ops fc_blob_ops = {begin, answer, take, finish, move_on};
+const struct fc_transfer_ops fc_blob_ops = {begin, answer, gather, settle, finish, move_on};
 
 static void measure(struct fc_blob *b, double now)
 {

@@ -47,6 +47,8 @@ struct fc_blob {
     int status;
     double measured_at, rate; /* the thread's */
     uint64_t measured, began; /* the latter: what an attempt began with */
+    char *gathered;           /* the thread's: bytes that came and are not in the part yet */
+    size_t n_gathered;
 };
 
 /** What a user holds of one. */

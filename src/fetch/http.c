@@ -49,7 +49,8 @@ static int finish(struct fc_transfer *t)
 
 static bool move_on(const struct fc_transfer *t) { return t->r < 0 || t->err.code || t->status >= 400; }
 
-static const struct fc_transfer_ops ops = {begin, answer, take, finish, move_on};
+static const struct fc_transfer_ops ops = {
+    .begin = begin, .answer = answer, .data = take, .finish = finish, .move_on = move_on};
 
 static int start(struct fc_fetcher *f, const struct fc_http_request *request, struct fc_transfer *t,
                  struct fc_http_response *response, struct fc_error *err)

@@ -22,6 +22,8 @@ struct fc_transfer_ops {
     int (*answer)(struct fc_transfer *t);
     /** Body bytes of such an answer. Returns 0 or -errno with words in t->err. */
     int (*data)(struct fc_transfer *t, const void *data, size_t size);
+    /** Nothing more comes for now: pass on what was gathered. The same returns. May be NULL. */
+    int (*settle)(struct fc_transfer *t);
     /** Such an answer is complete. Returns 0: done; -errno with words in t->err; -EAGAIN: ask again at once. */
     int (*finish)(struct fc_transfer *t);
     /** Whether another server, if there is one, may do better than what t->r and t->status say. */

@@ -18,6 +18,7 @@ static void free_blob(struct fc_blob *b)
     free(b->url);
     free(b->label);
     free(b->authorization);
+    free(b->gathered);
     free(b->modified);
     fc_buf_release(&b->challenge);
     free(b);
