@@ -21,6 +21,8 @@ struct fc_byte_source {
     ssize_t (*read)(struct fc_byte_source *s, void *buffer, size_t size, struct fc_error *err);
     /** May be NULL: make a read() that waits, and later ones, return soon. Called by any thread, several times. */
     void (*cancel)(struct fc_byte_source *s);
+    /** May be NULL. After the end: the SHA-256 of all bytes that were read, which the reader then need not compute. */
+    void (*digest)(struct fc_byte_source *s, struct fc_digest *ret);
 };
 
 /** How to read a tar. All zero is the default. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Read a source ahead, digest it on the way, and remember its first bytes. */
+/* Read a source ahead, digest it on the way unless it does so itself, and remember its first bytes. */
 #include "archive/feed.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 struct fc_feed {
     struct fc_byte_source *source;
-    struct fc_hasher *hasher;
+    struct fc_hasher *hasher; /* NULL: the source knows its digest */
     struct fc_ahead *ahead;
     _Atomic uint64_t done;
     uint8_t head[HEAD_MAX];
@@ -39,7 +39,7 @@ static ssize_t fill(void *arg, void *buffer, size_t size, struct fc_error *err)
     f->head_given = true;
     if (n <= 0)
         return n;
-    if (fc_hasher_add(f->hasher, buffer, (size_t)n) < 0)
+    if (f->hasher && fc_hasher_add(f->hasher, buffer, (size_t)n) < 0)
         return fc_fail(err, EIO, "cannot compute a digest");
     atomic_fetch_add_explicit(&f->done, (uint64_t)n, memory_order_relaxed);
     return n;
@@ -67,8 +67,8 @@ int fc_feed_new(struct fc_byte_source *source, struct fc_feed **ret, struct fc_e
     if (!f)
         return fc_fail(err, ENOMEM, "out of memory");
     f->source = source;
-    f->hasher = fc_hasher_new();
-    r = f->hasher ? read_head(f, err) : fc_fail(err, ENOMEM, "out of memory");
+    f->hasher = source->digest ? NULL : fc_hasher_new();
+    r = f->hasher || source->digest ? read_head(f, err) : fc_fail(err, ENOMEM, "out of memory");
     if (r == 0)
         r = fc_ahead_new(fill, f, &options, &f->ahead, err);
     if (r < 0) {
@@ -96,7 +96,10 @@ uint64_t fc_feed_done(const struct fc_feed *f) { return atomic_load_explicit(&f-
 
 int fc_feed_digest(struct fc_feed *f, struct fc_digest *ret, struct fc_error *err)
 {
-    return fc_hasher_finish(f->hasher, ret) < 0 ? fc_fail(err, EIO, "cannot compute a digest") : 0;
+    if (f->hasher)
+        return fc_hasher_finish(f->hasher, ret) < 0 ? fc_fail(err, EIO, "cannot compute a digest") : 0;
+    f->source->digest(f->source, ret);
+    return 0;
 }
 
 void fc_feed_cancel(struct fc_feed *f)

@@ -223,6 +223,15 @@ static void fetch_source_cancel(struct fc_byte_source *base)
     fc_fetch_cancel_read(((struct fetch_source *)base)->fetch);
 }
 
+/* The download has digested the same bytes. */
+static void fetch_source_digest(struct fc_byte_source *base, struct fc_digest *ret)
+{
+    struct fc_fetch_info info;
+
+    fc_fetch_info(((struct fetch_source *)base)->fetch, &info);
+    *ret = info.digest;
+}
+
 int fc_import_fetched(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer, struct fc_error *err)
 {
     fc_auto(fc_close) int fd = fc_fetch_open(t, err);
@@ -257,7 +266,9 @@ static int explain_or_repeat(const struct fc_import *im, struct fc_fetch *t, int
 
 int fc_import_fetch(const struct fc_import *im, struct fc_fetch *t, struct fc_layer **ret_layer, struct fc_error *err)
 {
-    struct fetch_source s = {.source = {.read = fetch_source_read, .cancel = fetch_source_cancel}, .fetch = t};
+    struct fetch_source s = {
+        .source = {.read = fetch_source_read, .cancel = fetch_source_cancel, .digest = fetch_source_digest},
+        .fetch = t};
     struct tar_input in = {.source = &s.source, .fetch = t};
     struct fc_fetch_info info;
     struct fc_tar_result result;
