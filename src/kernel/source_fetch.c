@@ -263,17 +263,18 @@ int fc_source_git(const struct fc_source_request *q, const char *url, const char
                   struct fc_source *s, struct fc_error *err)
 {
     struct fc_buf said __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    const char *list[] = {
-        "git", "ls-remote", pattern ? "--tags" : "-q", "--", url, pattern ? pattern : ref ? ref : "HEAD", NULL};
+    const char *want = pattern ? pattern : ref ? ref : "HEAD";
+    fc_auto(fc_free) char *peeled = fc_source_text("%s^{}", want);
+    const char *list[] = {"git", "ls-remote", pattern ? "--tags" : "-q", "--", url, want, peeled, NULL};
     fc_auto(fc_free) char *name = NULL, *commit = NULL, *part = NULL;
-    int r = fc_child_run(list, &said, err);
+    int r = peeled ? fc_child_run(list, &said, err) : fc_fail(err, ENOMEM, "out of memory");
 
     if (r > 0)
         return fc_fail(err, EIO, "%s: git ls-remote failed: %.300s", url, said.data ? said.data : "");
     if (r < 0)
         return r;
     if (choose_ref(said.data, &name, &commit) < 0)
-        return fc_fail(err, ENOENT, "%s: there is no %s", url, pattern ? pattern : ref ? ref : "HEAD");
+        return fc_fail(err, ENOENT, "%s: there is no %s", url, want);
     s->origin = fc_source_text("git:%s#%s", url, name);
     s->digest = fc_source_text("git:%s", commit);
     s->dir = s->digest ? fc_source_dir(q, s->digest) : NULL;

@@ -322,7 +322,7 @@ static int put_expression(const char *p, const struct fc_kconfig *c, struct fc_b
         snprintf(name, sizeof(name), "%.*s", (int)(n < 127 ? n : 127), p);
         p += n;
         if (fc_buf_adds(ret, name) < 0 ||
-            (isupper((unsigned char)*name) && n > 1 && fc_buf_addf(ret, " (%s)", fc_kconfig_value(c, name)) < 0))
+            (isupper((unsigned char)*name) && fc_buf_addf(ret, " (%s)", fc_kconfig_value(c, name)) < 0))
             return -ENOMEM;
     }
     return 0;
@@ -364,7 +364,7 @@ static int atom(const char **p, const struct fc_kconfig *c)
     n = strspn(*p, "!=<>");
     if (n && (**p == '=' || (*p)[1] == '=' || **p == '<' || **p == '>')) {
         bool equal = **p == '=', order = **p == '<' || **p == '>';
-        const char *mine = strlen(name) == 1 ? name : fc_kconfig_value(c, name);
+        const char *mine = islower((unsigned char)*name) ? name : fc_kconfig_value(c, name);
 
         *p += n;
         skip_space(p);
