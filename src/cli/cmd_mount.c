@@ -119,6 +119,10 @@ static int refuse_second(struct cli *cli, const char *workspace, struct fc_error
 
     if (fd < 0 || fc_control_info(fd, &info, NULL) < 0)
         return 0;
+    if (!*info.mountpoint && !*info.disk) {
+        cli_hint(cli, "next: mount before a command runs, then both work in one tree; or wait for it");
+        return fc_fail(err, EBUSY, "%s: in use by fccompose run (process %d)", workspace, info.pid);
+    }
     cli_hint(cli, *info.mountpoint ? "next: work in it, or fccompose umount" : "next: fccompose umount");
     if (!*info.mountpoint)
         return fc_fail(err, EBUSY, "%s: not mounted, but offered as %s (process %d)", workspace,

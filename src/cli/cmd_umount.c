@@ -36,6 +36,9 @@ static int stop(struct cli *cli, const char *dir, const char *at, bool lazy, str
     fd = fc_control_connect(socket, NULL);
     if (fd < 0 || fc_control_info(fd, &info, NULL) < 0)
         return 1;
+    if (!*info.mountpoint && !*info.disk) /* a command that serves itself; it has nothing to unmount */
+        return at ? 1
+                  : fc_fail(err, EINVAL, "%s: not mounted, but in use by fccompose run (process %d)", dir, info.pid);
     where = *info.mountpoint ? info.mountpoint : dirname(info.disk); /* no mount: a virtual disk alone */
     if (at && !same_place(at, where))
         return 1;

@@ -79,6 +79,10 @@ busybox_tree() { fccompose init -q builtin:busybox 2>/dev/null || skip "no stati
     until fccompose ls /started >/dev/null 2>&1; do [ $((tick++)) -lt 200 ]; sleep 0.05; done
     run -0 fccompose ls /
     [ "$(tr '\n' ' ' <<<"$output")" = "bin etc started " ]
+    run -1 fccompose mount
+    [[ $output == *"in use by fccompose run (process "* ]]
+    run -1 fccompose umount
+    [[ $output == *"not mounted, but in use by fccompose run"* ]]
     fccompose freeze -q now.ext4
     fsck_clean now.ext4
     fccompose write /stop </dev/null
