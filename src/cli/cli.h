@@ -61,7 +61,15 @@ struct cli_example {
 };
 
 /** The groups of `fccompose help`. */
-enum cli_group { CLI_GROUP_STACK, CLI_GROUP_LIVE, CLI_GROUP_EDIT, CLI_GROUP_OUT, CLI_GROUP_MACHINE, CLI_N_GROUPS };
+enum cli_group {
+    CLI_GROUP_STACK,
+    CLI_GROUP_LIVE,
+    CLI_GROUP_EDIT,
+    CLI_GROUP_RECIPE,
+    CLI_GROUP_OUT,
+    CLI_GROUP_MACHINE,
+    CLI_N_GROUPS
+};
 
 struct cli;
 struct cli_args;

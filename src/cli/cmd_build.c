@@ -266,7 +266,7 @@ static const struct cli_example examples[] = {
 
 const struct cli_command cmd_build = {
     .name = "build",
-    .group = CLI_GROUP_OUT,
+    .group = CLI_GROUP_RECIPE,
     .summary = "Carry out a recipe: layers, steps, image",
     .usage = "[OPTIONS]",
     .options = options,

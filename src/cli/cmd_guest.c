@@ -270,7 +270,7 @@ static const struct cli_example enable_examples[] = {
 
 static const struct cli_command cmd_guest_enable = {
     .name = "guest enable",
-    .group = CLI_GROUP_EDIT,
+    .group = CLI_GROUP_RECIPE,
     .summary = "Make the tree boot as a microVM",
     .usage = "[OPTIONS]",
     .options = options,
@@ -310,7 +310,7 @@ static const struct cli_command *const subs[] = {&cmd_guest_enable, NULL};
 
 const struct cli_command cmd_guest = {
     .name = "guest",
-    .group = CLI_GROUP_EDIT,
+    .group = CLI_GROUP_RECIPE,
     .summary = "Make the tree boot as a microVM",
     .usage = "enable ...",
     .subs = subs,

@@ -76,7 +76,7 @@ static const struct cli_example examples[] = {
 
 const struct cli_command cmd_schema = {
     .name = "schema",
-    .group = CLI_GROUP_MACHINE,
+    .group = CLI_GROUP_RECIPE,
     .summary = "Print the JSON Schema of recipes, or check one",
     .usage = "[--check FILE [--set NAME=VALUE]...]",
     .options = options,

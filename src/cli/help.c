@@ -6,7 +6,8 @@
 #include "cli/cli.h"
 
 const char *const cli_group_titles[CLI_N_GROUPS] = {
-    "The stack of layers", "The live tree", "Edits without a mount", "What comes out", "The machine and this program",
+    "The stack of layers",        "The live tree",  "Edits without a mount",
+    "Recipes and bootable trees", "What comes out", "The machine and this program",
 };
 
 const struct cli_command *cli_find(const char *const *words, size_t n, size_t *ret_used)
