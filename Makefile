@@ -186,6 +186,8 @@ install: all $(B)/share/made
 	printf 'prefix=%s\nName: fccompose\nDescription: root file systems for microVMs\nVersion: %s\nRequires.private: %s\nLibs: -L$${prefix}/lib -lfccompose\nLibs.private: -lcom_err -lcrypt -ldl -pthread\nCflags: -I$${prefix}/include\n' \
 		'$(PREFIX)' '$(VERSION)' '$(strip $(PKGS) $(ISAL))' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/fccompose.pc
 
+	for e in $(sort $(dir $(wildcard examples/*/fccompose.yaml))); do \
+		d=$(DESTDIR)$(PREFIX)/share/fccompose/$$e; install -d $$d && cp -r $$e/. $$d || exit 1; done
 	install -d $(MANDIR) $(dir $(COMPLETIONS))
 	install -m 0644 $(B)/share/*.1 $(MANDIR)/
 	install -m 0644 $(B)/share/completion.bash $(word 1,$(COMPLETIONS))
@@ -193,6 +195,7 @@ install: all $(B)/share/made
 	install -m 0644 $(B)/share/completion.fish $(word 3,$(COMPLETIONS))
 
 uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/share/fccompose/examples
 	rm -f $(MANDIR)/fccompose.1 $(MANDIR)/fccompose-*.1 $(COMPLETIONS)
 	rm -f $(DESTDIR)$(PREFIX)/bin/fccompose $(DESTDIR)$(PREFIX)/lib/libfccompose.a $(DESTDIR)$(PREFIX)/lib/libfccompose.so \
 		$(DESTDIR)$(PREFIX)/lib/libfccompose.so.0 $(DESTDIR)$(PREFIX)/lib/pkgconfig/fccompose.pc

@@ -6,13 +6,18 @@
 
 #include "base/io.h"
 #include "cli/commands.h"
+#include "cli/example.h"
 #include "cli/lock.h"
 #include "cli/fetch.h"
 #include "cli/view.h"
 #include "layer/layer.h"
 #include "workspace/workspace.h"
 
+enum { OPT_EXAMPLE = CLI_LONG_ONLY };
+
 static const struct cli_option options[] = {
+    {OPT_EXAMPLE, 0, "example", "NAME",
+     "instead of a workspace, put a ready recipe here (a wrong name prints all names)", 0},
     CLI_IMPORT_OPTIONS,
     CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},
@@ -86,8 +91,12 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
     fc_auto(fc_free) char *here = fc_abspath(".");
     fc_auto(cli_layers_release) struct cli_layers layers = {0};
     bool made = access(FC_WORKSPACE_FOLDER "/workspace.db", F_OK) == 0;
-    int r = cli_import_options(cli, args, &import, &excludes, err);
+    int r;
 
+    if (cli_has(args, OPT_EXAMPLE))
+        return args->n_operands ? cli_usage(err, "init: --example has its own layers")
+                                : cli_example_copy(cli, cli_value(args, OPT_EXAMPLE), err);
+    r = cli_import_options(cli, args, &import, &excludes, err);
     if (r < 0)
         return r;
     r = fc_cache_open(NULL, &cache, err);
@@ -114,6 +123,7 @@ static const struct cli_example examples[] = {
     {"A tarball, and above it a directory of your own, owned by the guest's root",
      "fccompose init alpine-minirootfs.tar.gz && fccompose layer add --owner 0:0 dir:overlay"},
     {"No download at all", "fccompose init builtin:busybox"},
+    {"A recipe to start from", "fccompose init -C box --example busybox && fccompose -C box build"},
     {"From another program", "docker export CONTAINER | fccompose init -"},
     {0},
 };
@@ -122,7 +132,7 @@ const struct cli_command cmd_init = {
     .name = "init",
     .group = CLI_GROUP_STACK,
     .summary = "Make a workspace from layers",
-    .usage = "[OPTIONS] [LAYER...]",
+    .usage = "[OPTIONS] [LAYER...]\n--example NAME",
     .options = options,
     .about =
         "The workspace is made in the current directory (or -C DIR). Layers come lowest first; each is imported "

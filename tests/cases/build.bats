@@ -324,3 +324,18 @@ END
     cmp before r/out.ext4
     [ -z "$(find "$FCCOMPOSE_CACHE/build" -name 'tmp-*')" ]
 }
+
+@test "an example is a recipe that builds, in the source tree and installed" {
+    need busybox
+    run fccompose init -C one --example nothing
+    [ "$status" -eq 1 ]
+    [[ $output == *busybox* ]]
+    fccompose init -C one --example busybox
+    run fccompose init -C one --example busybox
+    [ "$status" -eq 1 ]
+    fccompose -C one build --set NAME=box
+    [ "$(fccompose cat -i one/busybox.ext4 /etc/hostname)" = box ]
+    make -s -C "$ROOT" B="$B" PREFIX=/usr DESTDIR="$WORK/dest" install
+    "$WORK/dest/usr/bin/fccompose" init -C two --example busybox
+    cmp one/fccompose.yaml two/fccompose.yaml
+}
