@@ -19,6 +19,7 @@ enum {
     OPT_CROSS,
     OPT_NO_CHECK,
     OPT_PIN,
+    OPT_LOCK,
 };
 
 static const struct cli_option options[] = {
@@ -34,6 +35,7 @@ static const struct cli_option options[] = {
     {OPT_CCACHE, 0, "ccache", NULL, "compile through ccache", 0},
     {OPT_NO_CHECK, 0, "no-check", NULL, "build although an option that booting needs was lost", 0},
     {OPT_PIN, 0, "digest", "DIGEST", "fail unless the sources are these: sha256:... of a tar, git:COMMIT", 0},
+    {OPT_LOCK, 0, "lock", NULL, "record in fccompose.lock.json which sources VERSION or --source stood for", 0},
     CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},
 };
@@ -109,7 +111,7 @@ static int prepare(struct cli *cli, const struct cli_args *args, struct cli_kern
         return r;
     q.cache = *kernels;
     q.require_signature = cli_fetch_requires_signature(cli);
-    r = fc_source_get(k->fetcher, &q, source, err);
+    r = cli_kernel_source(cli, k->fetcher, &q, cli_has(args, OPT_LOCK), source, err);
     if (r < 0)
         return r;
     if (!k->q.version)
@@ -180,7 +182,9 @@ const struct cli_command cmd_kernel_build = {
         "the "
         "digest of its sha256sums.asc; with its keys in fccompose/keys/kernel.gpg of the configuration folder "
         "signatures "
-        "are checked, too. --source builds from something else.\n\n"
+        "are checked, too. --source builds from something else. --lock records the sources in fccompose.lock.json; "
+        "what "
+        "that has is taken from then on, and checked.\n\n"
         "The configuration is that of `kernel config`, settled by the kernel's own olddefconfig without a question "
         "(with "
         "--config minimal, allnoconfig: what is not said is off). Each option of a fragment or of --set that did not "

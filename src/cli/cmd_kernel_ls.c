@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fccompose kernel ls: presets and how long they are supported, fragments, what is built. */
+#include <glob.h>
 #include <string.h>
 #include <time.h>
 
@@ -7,6 +8,7 @@
 #include "cli/json.h"
 #include "kernel/fragment.h"
 #include "kernel/preset.h"
+#include "layer/layer.h"
 
 static void today(char out[16])
 {
@@ -55,13 +57,60 @@ static json_t *list_fragments(bool text)
     return list;
 }
 
+/* A result's manifest: what it is, where it is. */
+static json_t *describe_built(const char *path, bool text)
+{
+    json_t *m = json_load_file(path, 0, NULL);
+    const char *version = json_string_value(json_object_get(m, "version"));
+    const char *arch = json_string_value(json_object_get(m, "arch"));
+    const char *config = json_string_value(json_object_get(m, "config"));
+    const char *slash = strrchr(path, '/');
+    json_t *o = NULL;
+
+    if (version && arch && config && slash) {
+        if (text)
+            printf("  %-14s %s, %s, %.*s\n", version, arch, config, (int)(slash - path), path);
+        o = json_pack("{s:s, s:s, s:s, s:s%}", "version", version, "arch", arch, "config", config, "dir", path,
+                      (size_t)(slash - path));
+    }
+    json_decref(m);
+    return o;
+}
+
+static json_t *list_built(const char *cache, bool text)
+{
+    json_t *list = json_array();
+    fc_auto(fc_free) char *pattern = NULL;
+    glob_t found = {0};
+
+    if (asprintf(&pattern, "%s/kernels/built/*/kernel-*.json", cache) < 0)
+        return pattern = NULL, list;
+    glob(pattern, 0, NULL, &found);
+    if (text && found.gl_pathc)
+        printf("built\n");
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        json_t *o = strstr(found.gl_pathv[i], ".part.") ? NULL : describe_built(found.gl_pathv[i], text);
+
+        if (o)
+            json_array_append_new(list, o);
+    }
+    globfree(&found);
+    return list;
+}
+
 static int run(struct cli *cli, const struct cli_args *args, struct fc_error *err)
 {
-    json_t *all = json_object();
+    fc_auto(fc_cache_free) struct fc_cache *cache = NULL;
+    json_t *all;
+    int r = fc_cache_open(NULL, &cache, err);
 
     (void)args;
+    if (r < 0)
+        return r;
+    all = json_object();
     json_object_set_new(all, "presets", list_presets(!cli->json));
     json_object_set_new(all, "fragments", list_fragments(!cli->json));
+    json_object_set_new(all, "built", list_built(fc_cache_dir(cache), !cli->json));
     if (cli->json)
         return cli_json_print(all, err);
     json_decref(all);
@@ -75,7 +124,7 @@ const struct cli_command cmd_kernel_ls = {
     .usage = "[--json]",
     .about = "The presets are the guest kernels with which Firecracker is tested, with the date until which it "
              "supports them "
-             "at least.",
+             "at least. What is built is in the cache, below kernels/built, until it is removed there.",
     .min_operands = 0,
     .max_operands = 0,
     .run = run,

@@ -172,6 +172,23 @@ static int update(struct cli *cli, const struct cli_args *args, struct fc_worksp
     return 0;
 }
 
+/* Kernels are no layers: `kernel build --lock` sets them, and they stay. Of a lock that cannot be read nothing does. */
+static int keep_kernels(struct fc_lock *lock, struct fc_error *err)
+{
+    fc_auto(fc_lock_release) struct fc_lock old = {0};
+    fc_auto(fc_free) char *path = cli_lock_path();
+
+    if (!path || fc_lock_read(path, &old, NULL) < 0)
+        return 0;
+    for (size_t i = 0; i < old.n_kernels; i++) {
+        const struct fc_lock_kernel *k = &old.kernels[i];
+
+        if (fc_lock_set_kernel(lock, k->locator, k->origin, k->digest) < 0)
+            return fc_fail_errno(err, ENOMEM, "the lock");
+    }
+    return 0;
+}
+
 static int write_lock(struct cli *cli, const struct cli_args *args, const struct fc_lock *lock, struct fc_error *err)
 {
     fc_auto(fc_free) char *path = cli_lock_path();
@@ -215,6 +232,8 @@ static int run(struct cli *cli, const struct cli_args *args, struct fc_error *er
         r = update(cli, args, ws, cache, err);
     if (r == 0)
         r = make_lock(ws, &lock, err);
+    if (r == 0)
+        r = keep_kernels(&lock, err);
     return r < 0 ? r : write_lock(cli, args, &lock, err);
 }
 

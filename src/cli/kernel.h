@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/fetch.h"
 #include "kernel/merge.h"
+#include "kernel/source.h"
 
 /** Ids of options that several of the commands have. */
 enum { CLI_KERNEL_CONFIG = 300, CLI_KERNEL_FRAGMENT, CLI_KERNEL_SET, CLI_KERNEL_OWN };
@@ -45,5 +46,11 @@ int cli_kernel_take(struct cli *cli, const struct cli_args *args, const char *ve
                     struct fc_error *err);
 /** The architecture of --arch, or this machine's: "x86_64" or "aarch64". Returns 0 or wrong usage. */
 int cli_kernel_arch(const struct cli *cli, const char **ret, struct fc_error *err);
+/**
+ * Get the sources as the lock has them, if it has them, else as @q says; with @record they go into the lock. Changes @q.
+ * Returns 0; -ESTALE for --locked and not in the lock; or as fc_source_get() does.
+ */
+int cli_kernel_source(struct cli *cli, struct fc_fetcher *f, struct fc_source_request *q, bool record,
+                      struct fc_source *ret, struct fc_error *err);
 
 #endif

@@ -36,7 +36,7 @@ struct fc_kernel {
 
 /**
  * Read the kernel, or the .config, @path. @config_path may be NULL: the configuration that is embedded (IKCONFIG), else a
- * file beside it named @path + ".config".
+ * file beside it named @path + ".config", else "config-VERSION" as distributions have it in /boot.
  *
  * Returns 0 and sets *ret; -ENOENT and the like; -EBADMSG with words for a file that is no kernel or damaged; -EOPNOTSUPP for
  * a compression that cannot be read here. Reads the whole file into memory (at most 1 GiB).

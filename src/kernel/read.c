@@ -129,14 +129,21 @@ static int take_config(struct fc_kernel *k, const char *path, struct fc_error *e
     return r;
 }
 
-/* A configuration that lies beside the kernel, as builds leave it. */
+/* A configuration that lies beside the kernel, as builds leave it; or as distributions do in /boot. */
 static int find_config(struct fc_kernel *k, const char *path, struct fc_error *err)
 {
-    fc_auto(fc_free) char *beside = NULL;
+    const char *slash = strrchr(path, '/');
+    fc_auto(fc_free) char *beside = NULL, *boot = NULL;
 
     if (asprintf(&beside, "%s.config", path) < 0)
         return beside = NULL, fc_fail(err, ENOMEM, "out of memory");
-    return access(beside, R_OK) == 0 ? take_config(k, beside, err) : 0;
+    if (access(beside, R_OK) == 0)
+        return take_config(k, beside, err);
+    if (!k->version || strchr(k->version, '/'))
+        return 0;
+    if (asprintf(&boot, "%.*sconfig-%s", slash ? (int)(slash - path) + 1 : 0, path, k->version) < 0)
+        return boot = NULL, fc_fail(err, ENOMEM, "out of memory");
+    return access(boot, R_OK) == 0 ? take_config(k, boot, err) : 0;
 }
 
 int fc_kernel_read(const char *path, const char *config_path, struct fc_kernel **ret, struct fc_error *err)

@@ -24,6 +24,7 @@ void fc_source_release(struct fc_source *s)
     free(s->dir);
     free(s->origin);
     free(s->digest);
+    free(s->unpatched);
     free(s->signer);
     free(s->version);
     *s = (struct fc_source){0};
@@ -297,6 +298,8 @@ int fc_source_get(struct fc_fetcher *f, const struct fc_source_request *q, struc
         r = fc_fail(err, EINVAL, "which kernel? Give a version, or --source");
     if (r == 0 && q->pin && strcmp(q->pin, s.digest) != 0)
         r = fc_fail(err, ESTALE, "%s is %s, the lock has %s", s.origin, s.digest, q->pin);
+    if (r == 0 && !(s.unpatched = strdup(s.digest)))
+        r = fc_fail(err, ENOMEM, "out of memory");
     if (r == 0 && q->patches)
         r = add_patches(q, &s, err);
     if (r == 0)

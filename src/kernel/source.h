@@ -19,12 +19,13 @@ struct fc_source_request {
 
 /** A tree to build from. Release with fc_source_release(). */
 struct fc_source {
-    char *dir;      /**< absolute; not to be written into */
-    char *origin;   /**< the folder, the tar, the URL, "git:URL#REF" */
-    char *digest;   /**< "sha256:..." of the tar, "git:COMMIT", or "stat:..." of a folder's names, sizes and times */
-    char *signer;   /**< fingerprint of who signed it, when that was checked; else NULL */
-    char *version;  /**< "6.1.167", of its Makefile */
-    bool is_folder; /**< of the user's: it may change while it is kept */
+    char *dir;       /**< absolute; not to be written into */
+    char *origin;    /**< the folder, the tar, the URL, "git:URL#REF" */
+    char *digest;    /**< "sha256:..." of the tar, "git:COMMIT", or "stat:..." of a folder's names, sizes and times */
+    char *unpatched; /**< the digest without the patches of --patch */
+    char *signer;    /**< fingerprint of who signed it, when that was checked; else NULL */
+    char *version;   /**< "6.1.167", of its Makefile */
+    bool is_folder;  /**< of the user's: it may change while it is kept */
 };
 /** Free. All zero is allowed. */
 void fc_source_release(struct fc_source *s);

@@ -130,6 +130,33 @@ int fc_lock_entry_parse(const char *text, const char *label, struct fc_lock_entr
     return r;
 }
 
+static int read_kernels(const json_t *list, const char *path, struct fc_lock *l, struct fc_error *err)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *k = json_array_get(list, i);
+        const char *locator = json_string_value(json_object_get(k, "locator"));
+        const char *origin = json_string_value(json_object_get(k, "origin"));
+        const char *digest = json_string_value(json_object_get(k, "digest"));
+
+        if (!locator || !origin || !digest)
+            return fc_fail(err, EBADMSG, "%s: a kernel without locator, origin or digest", path);
+        if (fc_lock_set_kernel(l, locator, origin, digest) < 0)
+            return fc_fail_errno(err, ENOMEM, "%s", path);
+    }
+    return 0;
+}
+
+/* NULL: none, or out of memory. */
+static json_t *kernels_to_json(const struct fc_lock *l)
+{
+    json_t *list = l->n_kernels ? json_array() : NULL;
+
+    for (size_t i = 0; i < l->n_kernels; i++)
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "locator", l->kernels[i].locator, "origin",
+                                              l->kernels[i].origin, "digest", l->kernels[i].digest));
+    return list;
+}
+
 static int read_all(const json_t *json, const char *path, struct fc_lock *ret, struct fc_error *err)
 {
     fc_auto(fc_lock_release) struct fc_lock l = {0};
@@ -150,6 +177,8 @@ static int read_all(const json_t *json, const char *path, struct fc_lock *ret, s
         if (r < 0)
             return r;
     }
+    if (read_kernels(json_object_get(json, "kernels"), path, &l, err) < 0)
+        return err ? -err->code : -EBADMSG;
     *ret = l;
     l = (struct fc_lock){0};
     return 0;
@@ -184,6 +213,8 @@ int fc_lock_format(const struct fc_lock *l, struct fc_buf *ret, struct fc_error 
                         fc_name_show(shown, sizeof(shown), l->entries[i].locator, strlen(l->entries[i].locator)));
     }
     json = json_pack("{s:i, s:o}", "version", VERSION, "layers", layers);
+    if (l->n_kernels && json_object_set_new(json, "kernels", kernels_to_json(l)) < 0)
+        r = fc_fail(err, EINVAL, "a kernel cannot be locked: JSON has no names that are not UTF-8");
     text = r == 0 && json ? json_dumps(json, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
     if (r == 0 && (!text || fc_buf_addf(ret, "%s\n", text) < 0))
         r = fc_fail_errno(err, ENOMEM, "the lock");

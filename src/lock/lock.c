@@ -19,8 +19,18 @@ void fc_lock_entry_release(struct fc_lock_entry *e)
     *e = (struct fc_lock_entry){0};
 }
 
+static void kernel_release(struct fc_lock_kernel *k)
+{
+    free(k->locator);
+    free(k->origin);
+    free(k->digest);
+}
+
 void fc_lock_release(struct fc_lock *l)
 {
+    for (size_t i = 0; i < l->n_kernels; i++)
+        kernel_release(&l->kernels[i]);
+    free(l->kernels);
     for (size_t i = 0; i < l->n; i++)
         fc_lock_entry_release(&l->entries[i]);
     free(l->entries);
@@ -41,5 +51,33 @@ int fc_lock_add(struct fc_lock *l, struct fc_lock_entry *e)
         return -ENOMEM;
     l->entries[l->n++] = *e;
     *e = (struct fc_lock_entry){0};
+    return 0;
+}
+
+const struct fc_lock_kernel *fc_lock_find_kernel(const struct fc_lock *l, const char *locator)
+{
+    for (size_t i = 0; i < l->n_kernels; i++)
+        if (strcmp(l->kernels[i].locator, locator) == 0)
+            return &l->kernels[i];
+    return NULL;
+}
+
+int fc_lock_set_kernel(struct fc_lock *l, const char *locator, const char *origin, const char *digest)
+{
+    struct fc_lock_kernel k = {strdup(locator), strdup(origin), strdup(digest)};
+    size_t at = 0;
+
+    while (at < l->n_kernels && strcmp(l->kernels[at].locator, locator) != 0)
+        at++;
+    if (!k.locator || !k.origin || !k.digest ||
+        fc_grow(&l->kernels, &l->kernels_cap, l->n_kernels + 1, sizeof(*l->kernels)) < 0) {
+        kernel_release(&k);
+        return -ENOMEM;
+    }
+    if (at == l->n_kernels)
+        l->n_kernels++;
+    else
+        kernel_release(&l->kernels[at]);
+    l->kernels[at] = k;
     return 0;
 }

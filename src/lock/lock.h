@@ -2,11 +2,12 @@
 /*
  * fccompose.lock.json: which bytes a locator stood for, so that it stands for the same ones tomorrow.
  *
- *     {"layers": [ENTRY...], "version": 1}
+ *     {"kernels": [KERNEL...], "layers": [ENTRY...], "version": 1}
  *
  * with an entry for each locator of the stack, lowest first. An entry has "locator", as it is recorded with the layer;
  * "resolved", what a distribution's name stood for; "url"; of an image "index", "manifest", "config" (digests) and
- * "platform"; and "layers", for each its "diff_id" and, where there are compressed bytes, their "digest" and "size". Members are
+ * "platform"; and "layers", for each its "diff_id" and, where there are compressed bytes, their "digest" and "size". A KERNEL, which few locks have, has "locator" (a
+ * version or what --source named), "origin" and "digest" of the sources. Members are
  * sorted, and the file ends with a line break: the same stack gives the same bytes.
  */
 #ifndef FC_LOCK_LOCK_H
@@ -48,10 +49,17 @@ char *fc_lock_entry_format(const struct fc_lock_entry *e);
 /** Read that. @label names it in messages. Returns 0 and fills *ret, -EBADMSG, -ENOMEM, with words. */
 int fc_lock_entry_parse(const char *text, const char *label, struct fc_lock_entry *ret, struct fc_error *err);
 
+/** The sources of a kernel. Strings are never NULL. */
+struct fc_lock_kernel {
+    char *locator, *origin, *digest;
+};
+
 /** A lock. All zero is an empty one. */
 struct fc_lock {
     struct fc_lock_entry *entries;
     size_t n, cap;
+    struct fc_lock_kernel *kernels;
+    size_t n_kernels, kernels_cap;
 };
 /** Free what is in it. */
 void fc_lock_release(struct fc_lock *l);
@@ -66,6 +74,10 @@ int fc_lock_format(const struct fc_lock *l, struct fc_buf *ret, struct fc_error 
 
 /** The entry for @locator, or NULL. Borrowed. */
 const struct fc_lock_entry *fc_lock_find(const struct fc_lock *l, const char *locator);
+/** The sources for @locator, or NULL. Borrowed. */
+const struct fc_lock_kernel *fc_lock_find_kernel(const struct fc_lock *l, const char *locator);
+/** Set the sources for @locator. All are copied. Returns 0 or -ENOMEM. */
+int fc_lock_set_kernel(struct fc_lock *l, const char *locator, const char *origin, const char *digest);
 /** Put *e, which is empty afterwards, at the end. Returns 0 or -ENOMEM. */
 int fc_lock_add(struct fc_lock *l, struct fc_lock_entry *e);
 

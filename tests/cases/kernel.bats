@@ -23,7 +23,7 @@ build() { fccompose --progress quiet kernel build --source linux --config base.c
     printf '# my own\n# CONFIG_TUN is not set\nCONFIG_TEXT="a b"\n' >two.config
     fccompose kernel config --config base.config --fragment ./one.config,./two.config --set CONFIG_PCI=n -o merged 2>err
     grep -q 'CONFIG_TUN: ./one.config:1 says y, ./two.config:2 says n; the later one counts' err
-    [ "$(grep -c conflict err || true)" -eq 0 ] && [ "$(wc -l <err)" -eq 1 ]
+    [ "$(wc -l <err)" -eq 1 ]
     grep -qx '# CONFIG_TUN is not set' merged
     grep -qx '# CONFIG_PCI is not set' merged
     grep -qx 'CONFIG_TEXT="a b"' merged
@@ -63,9 +63,9 @@ P
     fccompose kernel check out/vmlinux-6.1.99 >check || { cat check; false; }
     grep -q 'PVH entry at 0x1000510' check
     grep -q 'embedded' check
-    touch linux/stamp-not-there 2>/dev/null && rm linux/stamp-not-there
     build --json >again.json
     grep -q '"cached": true' again.json
+    fccompose kernel ls | grep -q '^  6.1.99  *x86_64, base.config, /.*/kernels/built/'
     cp -a linux "$WORK/other-place"
     FCCOMPOSE_CACHE=$WORK/cache2 fccompose -q kernel build --source other-place --config base.config -o out2 --set DEBUG_INFO=y >/dev/null
     FCCOMPOSE_CACHE=$WORK/cache3 fccompose -q kernel build --source linux --config base.config -o out3 --set DEBUG_INFO=y >/dev/null
@@ -101,7 +101,7 @@ assert link[-4:] == zlib.crc32(data).to_bytes(4, "little")'
     build --set VIRTIO_BLK=n --no-check
     run fccompose kernel check out/vmlinux-6.1.99
     [ "$status" -eq 1 ]
-    [[ $output == *"error  option-VIRTIO_BLK"* ]] || [[ $output == *"error  option-VIRTIO_BLK:"* ]] || [[ $output == *"error option-VIRTIO_BLK"* ]]
+    grep -q '^error  *option-VIRTIO_BLK: CONFIG_VIRTIO_BLK is not set' <<<"$output"
     # Without ACPI it has another name, and other needs.
     run build --set ACPI=n
     [ "$status" -eq 1 ]

@@ -109,5 +109,19 @@ build() { fccompose --progress quiet kernel build --config base.config -o out "$
     GIT_CONFIG_GLOBAL=$WORK/gitconfig build 6.1 >names
     grep -qx out/vmlinux-6.1.100 names
     grep -q 'microvm-kernel-6.1.100-1.2.amzn2023' out/kernel-6.1.100.json
+    fccompose -q init builtin:busybox
+    GIT_CONFIG_GLOBAL=$WORK/gitconfig build 6.1 --lock >names
+    fccompose -q lock
+    "$LIB/make-kernel" tree repo 6.1.101
+    git -C repo add -A
+    git -C repo -c user.name=t -c user.email=t@example.org commit -qm 101
+    git -C repo tag microvm-kernel-6.1.101-1.2.amzn2023
+    GIT_CONFIG_GLOBAL=$WORK/gitconfig build 6.1 --locked >names
+    grep -qx out/vmlinux-6.1.100 names
+    GIT_CONFIG_GLOBAL=$WORK/gitconfig build 6.1 --lock >names
+    grep -qx out/vmlinux-6.1.101 names
+    run build 5.10 --locked
+    [ "$status" -eq 1 ]
+    [[ $output == *"the kernel 5.10 is not in fccompose.lock.json"* ]]
     grep -q "git:$(git -C repo rev-parse 'microvm-kernel-6.1.100-1.2.amzn2023^{commit}')" out/kernel-6.1.100.json
 }
