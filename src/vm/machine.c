@@ -14,6 +14,7 @@
 #include "base/child.h"
 #include "base/io.h"
 #include "vm/internal.h"
+#include "vm/kvm.h"
 
 const char *fc_vmm_name(enum fc_vmm vmm)
 {
@@ -80,9 +81,7 @@ static bool cpu_virtualizes(void)
 
 bool fc_vm_has_kvm(const char *arch)
 {
-    fc_auto(fc_close) int fd = host_is(arch) ? open("/dev/kvm", O_RDWR | O_CLOEXEC) : -1;
-
-    return fd >= 0 && (strcmp(arch, "x86_64") != 0 || cpu_virtualizes());
+    return host_is(arch) && (strcmp(arch, "x86_64") != 0 || cpu_virtualizes()) && fc_vm_kvm(NULL) == 0;
 }
 
 static int choose(const struct fc_vm_boot *b, enum fc_vmm *ret, struct fc_error *err)
