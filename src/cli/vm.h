@@ -36,7 +36,7 @@ enum {
          "net",                                                                                                        \
          "TAP[,IP/PREFIX[,GATEWAY]][,MAC]",                                                                            \
          "a network interface over the host's device TAP; IP goes to the kernel (ip=) and, unless MAC is given, into " \
-         "06:00 and the address, as Firecracker's test images read it; may be repeated",                                              \
+         "06:00 and the address, as Firecracker's test images read it; may be repeated",                               \
          0},                                                                                                           \
         {CLI_OPT_VM_RO, 0, "ro", NULL, "the root drive is read-only", 0},                                              \
         {CLI_OPT_VM_OVERLAY,                                                                                           \
