@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # fccompose doctor: each lack is found where it is, with the command that mends it on this distribution.
 load ../lib/common
 

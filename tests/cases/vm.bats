@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # vm and boot: the configuration judged by a schema of its own, the console, how a guest ends and what status that gives.
 load ../lib/common
 
