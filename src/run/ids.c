@@ -110,11 +110,10 @@ static int plan_ranges(struct run_ids *ids, struct fc_error *err)
     return 0;
 }
 
-/* All that we have ourselves, under the same numbers. @path is our own map. */
-static int plan_all(const char *path, struct fc_buf *ret)
+int run_ids_identity(int dir_fd, const char *path, struct fc_buf *ret)
 {
     struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    int r = fc_read_file(AT_FDCWD, path, 1 << 16, &text);
+    int r = fc_read_file(dir_fd, path, 1 << 16, &text);
     char *line, *rest = NULL;
 
     for (line = r == 0 && text.data ? strtok_r(text.data, "\n", &rest) : NULL; line && r == 0;
@@ -134,9 +133,9 @@ int run_ids_plan(struct run_ids *ret, struct fc_error *err)
     if (geteuid() != 0)
         return plan_ranges(ret, err);
     ret->as_root = true;
-    r = plan_all("/proc/self/uid_map", &ret->uid);
+    r = run_ids_identity(AT_FDCWD, "/proc/self/uid_map", &ret->uid);
     if (r == 0)
-        r = plan_all("/proc/self/gid_map", &ret->gid);
+        r = run_ids_identity(AT_FDCWD, "/proc/self/gid_map", &ret->gid);
     snprintf(ret->how, sizeof(ret->how), "all, as root");
     return r < 0 ? fc_fail_errno(err, -r, "/proc/self/uid_map") : 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@ void run_default_signals(void)
     struct sigaction plain = {.sa_handler = SIG_DFL}, old;
     sigset_t none;
 
-    for (int i = 1; i < SIGRTMAX; i++)
+    for (int i = 1; i <= SIGRTMAX; i++)
         if (sigaction(i, NULL, &old) == 0 && (old.sa_handler != SIG_IGN || i == SIGPIPE))
             sigaction(i, &plain, NULL); /* SIGPIPE is ignored by this program, not by who started it */
     sigemptyset(&none);
@@ -87,12 +88,18 @@ static void __attribute__((noreturn)) wait_for(const struct run *r, pid_t comman
     }
 }
 
-static int block_signals(void)
+void run_block_signals(void)
 {
-    sigset_t all, child;
+    sigset_t all;
 
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+static int hear_of_children(void)
+{
+    sigset_t child;
+
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     return signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -102,7 +109,7 @@ void run_init(struct run *r)
 {
     struct run_msg m = {.kind = RUN_STARTED};
     struct fc_error err = {0};
-    int signals = block_signals();
+    int signals = hear_of_children();
     pid_t command;
 
     if (signals < 0 || (r->terminal && open_terminal(r, &err) < 0)) {
@@ -110,6 +117,8 @@ void run_init(struct run *r)
             fc_fail_errno(&err, errno, "cannot wait for signals");
         run_die(r, &err);
     }
+    /* Of our memory, environment and program, which are the host's, the command sees nothing. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     command = fork();
     if (command == 0)
         run_command(r);
@@ -121,6 +130,7 @@ void run_init(struct run *r)
     if (r->slave_fd >= 0)
         close(r->slave_fd);
     close(r->root_fd);
+    close(r->proc_fd);
     run_send(r->child_fd, &m, -1);
     wait_for(r, command, signals);
 }

@@ -76,6 +76,7 @@ struct run {
     struct fc_error words;
     /* init */
     int root_fd;  /* O_PATH: the tree as mounted */
+    int proc_fd;  /* O_PATH: /proc of its processes, or -1 */
     int slave_fd; /* the command's end of the terminal, or -1 */
 };
 
@@ -99,6 +100,8 @@ void run_ids_single(struct run_ids *ids, const char *why);
 /** Map the ids of process @pid, which has just made its user namespace. Returns 0 or -errno with words. */
 int run_ids_apply(const struct run_ids *ids, pid_t pid, struct fc_error *err);
 void run_ids_release(struct run_ids *ids);
+/** What to write for all that @path, our own map, has, under the same numbers. Returns 0 or -errno. */
+int run_ids_identity(int dir_fd, const char *path, struct fc_buf *ret);
 
 /* stage.c */
 
@@ -112,6 +115,11 @@ int run_tree(struct run *r, struct fc_error *err);
 
 /* mountpoint.c */
 
+/**
+ * Open @path of the tree (O_PATH), resolved as after a chroot: no symlink leads out of it. What is mounted on the root itself
+ * is not seen. Returns a descriptor or -errno.
+ */
+int run_open(const struct run *r, const char *path);
 /** Open what is to be mounted over at @path of the tree; what is not there is shown for this run. A descriptor or -errno with words. */
 int run_target(const struct run *r, const char *path, bool directory, struct fc_error *err);
 /** mount(2) onto that. @source_fd (-1: none) is bound, with what is mounted below it. Returns 0 or -errno; no words. */
@@ -126,7 +134,15 @@ int run_bind(const struct run *r, int source_fd, const char *path, bool director
 /* system.c */
 
 /** Mount /proc, /sys and /dev. Returns 0 or -errno with words. */
-int run_system(const struct run *r, struct fc_error *err);
+int run_system(struct run *r, struct fc_error *err);
+
+/* confine.c */
+
+/**
+ * In init, whose root is the tree: another user namespace, of the same ids, with mounts of its own. Those made so far cannot be
+ * undone or changed in there. Returns 0 or -errno with words.
+ */
+int run_confine(const struct run *r, struct fc_error *err);
 
 /* init.c */
 
@@ -134,6 +150,8 @@ int run_system(const struct run *r, struct fc_error *err);
 void __attribute__((noreturn)) run_init(struct run *r);
 /** Signals to their defaults but for those that the caller ignores, all unblocked. */
 void run_default_signals(void);
+
+void run_block_signals(void);
 
 /* command.c */
 

@@ -14,10 +14,9 @@
 
 #include "run/internal.h"
 
-/* Resolved as after a chroot: no symlink of the tree leads out of it. */
-static int open_in(const struct run *r, const char *path, uint64_t flags)
+int run_open(const struct run *r, const char *path)
 {
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
     int fd = (int)syscall(SYS_openat2, r->root_fd, *path ? path : ".", &how, sizeof(how));
 
     return fd < 0 ? -errno : fd;
@@ -28,6 +27,14 @@ static bool is_kind(int fd, bool directory)
     struct stat st;
 
     return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) == directory;
+}
+
+/* What is mounted there would be out of reach. */
+static bool is_root(const struct run *r, int fd)
+{
+    struct stat st, root;
+
+    return fstat(fd, &st) == 0 && fstat(r->root_fd, &root) == 0 && st.st_dev == root.st_dev && st.st_ino == root.st_ino;
 }
 
 /* In a file system of the run's own (/dev) it is simply made. */
@@ -61,13 +68,29 @@ static int show(const struct run *r, int parent, const char *name, bool director
     return run_ask(r, &m, -1, err);
 }
 
+/* The folder @path, which may be the root; it, too, is shown where it is not there. */
+static int open_parent(const struct run *r, const char *path, struct fc_error *err)
+{
+    int fd = run_open(r, path);
+
+    if (fd >= 0 && is_kind(fd, true))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return run_target(r, path, true, err);
+}
+
 int run_target(const struct run *r, const char *path, bool directory, struct fc_error *err)
 {
     fc_auto(fc_free) char *copy = strdup(path);
     fc_auto(fc_close) int parent = -1;
-    int fd = open_in(r, path, 0), e;
+    int fd = run_open(r, path), e;
     char *name;
 
+    if (fd >= 0 && is_root(r, fd)) {
+        close(fd);
+        return fc_fail(err, EBUSY, "%s: is the root of the tree, which cannot be mounted over", path);
+    }
     if (fd >= 0 && is_kind(fd, directory))
         return fd;
     if (fd >= 0)
@@ -83,7 +106,7 @@ int run_target(const struct run *r, const char *path, bool directory, struct fc_
     if (!name || !name[1] || strcmp(name + 1, "..") == 0 || strcmp(name + 1, ".") == 0)
         return fc_fail(err, EINVAL, "%s: cannot be mounted on", path);
     *name++ = '\0';
-    parent = run_target(r, copy, true, err);
+    parent = open_parent(r, copy, err);
     if (parent < 0)
         return parent;
     e = show(r, parent, name, directory, err);
@@ -132,7 +155,7 @@ int run_bind(const struct run *r, int source_fd, const char *path, bool director
         return fd;
     e = run_mount_fd(fd, source_fd, NULL, 0, NULL);
     if (e == 0 && read_only) {
-        top = open_in(r, path, 0); /* what is mounted now, not what is below */
+        top = run_open(r, path); /* what is mounted now, not what is below */
         e = top < 0 ? top : make_read_only(top);
         if (e == -ENOSYS)
             return fc_fail(err, ENOSYS, "%s: the kernel is too old to bind read-only (Linux 5.12)", path);

@@ -55,8 +55,8 @@ static bool explain_foreign(const char *path, const struct head *h, struct fc_er
     uint16_t machine = machine_of(h);
     const char *name = "another machine", *qemu = "that machine";
 
-    /* What this kernel runs by itself is known of one program: init of this run, which is this one. */
-    if (!read_head("/proc/1/exe", &own) || !is_elf(&own) || uname(&u) < 0 || machine_of(&own) == machine)
+    /* What this kernel runs by itself is known of one program, this one. */
+    if (!read_head("/proc/self/exe", &own) || !is_elf(&own) || uname(&u) < 0 || machine_of(&own) == machine)
         return false;
     for (size_t i = 0; i < FC_LENGTH(machines); i++)
         if (machines[i].machine == machine) {

@@ -94,9 +94,22 @@ static void place(struct run *r, const struct run_msg *m)
     answer(r, r->o->place(r->o->arg, &p, &err), &err);
 }
 
+/*
+ * Whether the message has its time. Once the command exists, it may be the one who speaks: what is in its namespaces it may
+ * come to control, and it must not have us kill another process, or serve and relay what it likes.
+ */
+static bool is_expected(const struct run *r, const struct run_terminal *t, enum run_kind kind)
+{
+    if (r->started)
+        return kind == RUN_WORDS || kind == RUN_EXIT;
+    return (kind != RUN_CHILD || r->init == 0) && (kind != RUN_TERMINAL || (r->terminal && !t->on));
+}
+
 /* Returns 0, or a failure for which the run ends. */
 static int handle(struct run *r, const struct run_msg *m, int *fd, struct run_terminal *t, struct fc_error *err)
 {
+    if (!is_expected(r, t, (enum run_kind)m->kind))
+        return 0;
     switch ((enum run_kind)m->kind) {
     case RUN_UNSHARED:
         return map_ids(r, err);
@@ -282,7 +295,7 @@ static int conclude(struct run *r, int e, struct fc_error *err)
 
 int fc_run(const struct fc_run_options *options, struct fc_error *err)
 {
-    struct run r = {.o = options, .status = -1, .root_fd = -1, .slave_fd = -1, .signal_fd = -1};
+    struct run r = {.o = options, .status = -1, .root_fd = -1, .proc_fd = -1, .slave_fd = -1, .signal_fd = -1};
     struct fc_error own = {0};
     struct old_signals old;
     int e = run_ids_plan(&r.ids, &own), ends[2] = {-1, -1};

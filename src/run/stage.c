@@ -59,6 +59,7 @@ void run_stage(struct run *r)
     int e;
 
     run_default_signals();
+    run_block_signals(); /* which come from a terminal: the parent decides */
     e = unshare(CLONE_NEWUSER) < 0 ? run_explain_namespaces(errno, &err) : 0;
     if (e == 0)
         e = run_ask(r, &m, -1, &err);

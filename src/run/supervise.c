@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -93,7 +94,7 @@ static void close_others(const struct fc_watch *w)
     }
 }
 
-/* Signals of the terminal are the command's. */
+/* Signals of the terminal are the command's, and our memory is the host's. */
 static void detach(void)
 {
     sigset_t all;
@@ -101,6 +102,7 @@ static void detach(void)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
     setsid();
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 /* A container that masks its /proc lets us have no other: there the numbers of processes are not those that we hear. */

@@ -12,52 +12,49 @@
 
 /* As other container tools have it: settings of the host's kernel are not the command's to change, though it is root. */
 static const char *const read_only[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"};
-static const char *const hidden[] = {"/proc/kcore", "/proc/keys",          "/proc/timer_list", "/proc/sched_debug",
-                                     "/proc/acpi",  "/proc/latency_stats", "/proc/scsi"};
-static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
+static const char *const hidden[] = {"/proc/kcore",       "/proc/keys",   "/proc/timer_list",
+                                     "/proc/sched_debug", "/proc/acpi",   "/proc/latency_stats",
+                                     "/proc/scsi",        "/proc/asound", "/proc/timer_stats"};
+static const char *const hidden_sys[] = {"/sys/kernel/debug", "/sys/kernel/tracing", "/sys/firmware",
+                                         "/sys/devices/virtual/powercap"};
+static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
 static const struct {
     const char *name, *target;
 } links[] = {{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
              {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},         {"core", "/proc/kcore"}};
 
-/* Bind @source of the host over @path, if both are there. */
-static int cover(const struct run *r, const char *source, const char *path, bool ro, struct fc_error *err)
-{
-    fc_auto(fc_close) int fd = open(source, O_PATH | O_CLOEXEC);
-    char below[64];
-    struct stat st, there;
-
-    snprintf(below, sizeof(below), ".%s", path);
-    if (fd < 0 || fstat(fd, &st) < 0 || fstatat(r->root_fd, below, &there, 0) < 0)
-        return 0;
-    return run_bind(r, fd, path, S_ISDIR(there.st_mode), ro, err);
-}
-
 /* The part of @path in the /proc that was just mounted, over itself. */
 static int freeze_part(const struct run *r, const char *path, struct fc_error *err)
 {
-    char below[64];
-    fc_auto(fc_close) int fd = -1;
+    fc_auto(fc_close) int fd = run_open(r, path);
     struct stat st;
 
-    snprintf(below, sizeof(below), ".%s", path);
-    fd = openat(r->root_fd, below, O_PATH | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
         return 0;
     return run_bind(r, fd, path, S_ISDIR(st.st_mode), true, err);
 }
 
+/* Read-only, so that whoever has the host's ids cannot give the host's device another owner or mode; it is used all the same. */
+static int bind_device(const struct run *r, const char *name, const char *path, struct fc_error *err)
+{
+    char source[32];
+    fc_auto(fc_close) int fd = -1;
+
+    snprintf(source, sizeof(source), "/dev/%s", name);
+    fd = open(source, O_PATH | O_CLOEXEC);
+    return fd < 0 ? 0 : run_bind(r, fd, path, false, true, err);
+}
+
 static int hide_part(const struct run *r, const char *path, struct fc_error *err)
 {
-    char below[64];
+    fc_auto(fc_close) int fd = run_open(r, path);
     struct stat st;
 
-    snprintf(below, sizeof(below), ".%s", path);
-    if (fstatat(r->root_fd, below, &st, 0) < 0)
+    if (fd < 0 || fstat(fd, &st) < 0)
         return 0;
     if (S_ISDIR(st.st_mode))
         return run_mount(r, path, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=0", err);
-    return cover(r, "/dev/null", path, false, err);
+    return bind_device(r, "null", path, err);
 }
 
 static int mount_proc(const struct run *r, struct fc_error *err)
@@ -95,16 +92,6 @@ static int mount_sys(const struct run *r, struct fc_error *err)
     return host < 0 ? 0 : run_bind(r, host, "/sys", true, true, err);
 }
 
-static int bind_device(const struct run *r, const char *name, struct fc_error *err)
-{
-    char path[32];
-    fc_auto(fc_close) int fd = -1;
-
-    snprintf(path, sizeof(path), "/dev/%s", name);
-    fd = open(path, O_PATH | O_CLOEXEC);
-    return fd < 0 ? 0 : run_bind(r, fd, path, false, false, err);
-}
-
 /* Group 5 is tty's on every distribution, if it is one that we have. */
 static int mount_pts(const struct run *r, struct fc_error *err)
 {
@@ -121,7 +108,7 @@ static int mount_pts(const struct run *r, struct fc_error *err)
 
 static int make_links(const struct run *r, struct fc_error *err)
 {
-    fc_auto(fc_close) int dev = openat(r->root_fd, "dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    fc_auto(fc_close) int dev = run_open(r, "/dev");
 
     for (size_t i = 0; i < FC_LENGTH(links); i++)
         if (symlinkat(links[i].target, dev, links[i].name) < 0 && errno != EEXIST)
@@ -134,7 +121,7 @@ static int mount_dev(const struct run *r, struct fc_error *err)
     int e = run_mount(r, "/dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=0755,size=64k", err);
 
     for (size_t i = 0; i < FC_LENGTH(devices) && e == 0; i++)
-        e = bind_device(r, devices[i], err);
+        e = bind_device(r, devices[i] + strlen("/dev/"), devices[i], err);
     if (e == 0)
         e = make_links(r, err);
     if (e == 0)
@@ -142,11 +129,16 @@ static int mount_dev(const struct run *r, struct fc_error *err)
     return e < 0 ? e : run_mount(r, "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777", err);
 }
 
-int run_system(const struct run *r, struct fc_error *err)
+int run_system(struct run *r, struct fc_error *err)
 {
     int e = mount_proc(r, err);
 
     if (e == 0)
-        e = mount_sys(r, err);
+        e = r->proc_fd = run_open(r, "/proc");
+    if (e < 0)
+        return err->code ? e : fc_fail_errno(err, -e, "/proc");
+    e = mount_sys(r, err);
+    for (size_t i = 0; i < FC_LENGTH(hidden_sys) && e == 0; i++)
+        e = hide_part(r, hidden_sys[i], err);
     return e < 0 ? e : mount_dev(r, err);
 }

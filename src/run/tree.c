@@ -2,7 +2,6 @@
 /* Mount the tree inside the namespaces, with what is bound for the time of the run, and make it the root. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,8 +147,7 @@ static int bind_staged(const struct run *r, const struct sources *s, const char 
 
 static bool exists(const struct run *r, const char *path)
 {
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
-    fc_auto(fc_close) int fd = (int)syscall(SYS_openat2, r->root_fd, path, &how, sizeof(how));
+    fc_auto(fc_close) int fd = run_open(r, path);
 
     return fd >= 0;
 }
@@ -183,18 +181,6 @@ static int bind_wanted(const struct run *r, const struct sources *s, struct fc_e
         e = run_bind(r, s->binds[i], b->target, S_ISDIR(st.st_mode), b->read_only, err);
     }
     return e;
-}
-
-static int supervise(const struct run *r, struct fc_error *err)
-{
-    fc_auto(fc_close) int proc = -1;
-
-    if (!r->supervise)
-        return 0;
-    proc = openat(r->root_fd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (proc < 0)
-        return fc_fail_errno(err, errno, "/proc");
-    return fc_supervise_watch(r->supervise, r->root_fd, proc, err);
 }
 
 /* The root that was is then below the new one, from where it is detached; pivot_root(2), NOTES. */
@@ -237,8 +223,6 @@ static int mount_all(struct run *r, struct sources *s, struct fc_error *err)
         e = bind_files(r, s, err);
     if (e == 0)
         e = bind_wanted(r, s, err);
-    if (e == 0)
-        e = supervise(r, err);
     return e;
 }
 
@@ -258,9 +242,16 @@ int run_tree(struct run *r, struct fc_error *err)
         close(s.stage);
     if (e < 0)
         return e;
+    e = make_root(r, err);
+    if (e == 0)
+        e = run_confine(r, err);
+    if (e < 0)
+        return e;
     if (sethostname(HOSTNAME, strlen(HOSTNAME)) < 0)
         return fc_fail_errno(err, errno, "cannot set the host name");
     if (r->o->net == FC_RUN_NET_NONE)
         raise_loopback();
-    return make_root(r, err);
+    if (r->supervise)
+        e = fc_supervise_watch(r->supervise, r->root_fd, r->proc_fd, err);
+    return e;
 }

@@ -134,6 +134,50 @@ busybox_tree() { fccompose init -q builtin:busybox 2>/dev/null || skip "no stati
     fccompose umount -q
 }
 
+@test "a tree whose /dev, /proc and /etc/hosts are links to the host has nothing made there, and sees nothing of it" {
+    need busybox
+    file -L "$(command -v busybox)" 2>/dev/null | grep -q 'statically' || skip "no static busybox on this host"
+    # A folder that the tree has as well, so that a link leads somewhere in both; /tmp of the host is covered early.
+    local host
+    host=$(mktemp -d /var/tmp/fc-test-XXXXXX)
+    mkdir -p "$host/sys" "$host/fs" d/bin d/etc d/tmp "d$host"
+    cp "$(command -v busybox)" d/bin/busybox
+    ln -s busybox d/bin/sh
+    ln -s "$host" d/dev
+    ln -s "$host" d/proc
+    ln -s ../../../../../../../../etc/passwd d/etc/hosts
+    local before
+    before=$(sha256sum /etc/passwd)
+    fccompose init -q dir:d
+    run -0 fccompose run -- sh -c 'echo evil >/etc/hosts; busybox ls /proc/self/maps 2>/dev/null; echo ran'
+    [[ $output == *ran ]]
+    [ "$(ls -A "$host")" = $'fs\nsys' ]
+    rm -r "$host"
+    [ "$(sha256sum /etc/passwd)" = "$before" ]
+    # Over the root itself nothing can be mounted.
+    run -125 fccompose run -v "$WORK:/" -- true
+    [[ $output == *"/: is the root of the tree"* ]]
+}
+
+@test "run by root, a command can neither uncover nor change what is the host's, and sees nothing of the first process" {
+    busybox_tree
+    run -0 env CANARY=of-the-host fccompose run -- sh -c '
+        mkdir -p /tmp/p
+        umount /proc/sys && echo bad: umounted
+        mount -o remount,bind,rw /proc/sys && echo bad: writable
+        mount -t proc p /tmp/p && echo bad: another proc
+        mount -o remount,bind,rw /sys && echo bad: sys
+        umount /dev/null && echo bad: device
+        chmod 666 /dev/null && echo bad: mode
+        echo x >/dev/null || echo bad: null
+        cat /proc/1/environ && echo bad: environ
+        readlink /proc/1/exe && echo bad: exe
+        mount -t tmpfs t /tmp/p && umount /tmp/p && echo mounts of its own
+        hostname other && echo named'
+    [[ $output != *bad:* && $output != *of-the-host* ]] || { echo "$output"; false; }
+    [[ $output == *"mounts of its own"* ]]
+}
+
 @test "signals reach the command, and nothing of it survives the end" {
     busybox_tree
     fccompose run -- sh -c 'trap "echo caught; exit 5" TERM; echo ready; while :; do sleep 0.1; done' >log 2>&1 3>&- &
