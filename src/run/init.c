@@ -127,8 +127,7 @@ void run_init(struct run *r)
         run_die(r, &err);
     }
     fc_supervise_free(r->supervise);
-    if (r->slave_fd >= 0)
-        close(r->slave_fd);
+    /* r->slave_fd stays open: without it the parent's end would be hung up as soon as the command lets go of its own. */
     close(r->root_fd);
     close(r->proc_fd);
     run_send(r->child_fd, &m, -1);

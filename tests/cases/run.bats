@@ -236,6 +236,25 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 9)
 END
 }
 
+@test "a command that lets go of its terminal does not keep us busy" {
+    busybox_tree
+    need python3
+    run -0 python3 - "$B/fccompose" <<'END'
+import os, pty, resource, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], ["fccompose", "run", "-q", "--", "sh", "-c", "exec <&- >&- 2>&-; sleep 3"])
+while True:
+    try:
+        if not os.read(fd, 4096): break
+    except OSError:
+        break
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+assert used.ru_utime + used.ru_stime < 1, used
+END
+}
+
 @test "an ordinary user with ranges has every owner, set-id programs and capabilities, and they reach the image" {
     start_user
     need_ranges
