@@ -130,7 +130,8 @@ static int do_rm(const struct fc_step_work *w, struct fc_verb *v, struct fc_erro
         }
         r = fc_tree_glob(w->live, path, &found, err);
         if (r == 0 && found.n == 0 && !w->step->force)
-            r = fc_fail(err, ENOENT, "cannot remove \"%s\": nothing matches", path);
+            r = fc_fail(err, ENOENT, "cannot remove \"%s\": nothing matches (with force: true that is no failure)",
+                        path);
         for (size_t k = 0; k < found.n && r == 0; k++) {
             v->path = found.items[k];
             r = fc_verb_apply(w->live, v, err);

@@ -174,6 +174,17 @@ END
     [[ $output == *"fccompose.yaml:6:5: "*missing* ]]
 }
 
+@test "rm of a glob that matches nothing names force, with which it is no failure" {
+    recipe <<'END'
+  - rm: {path: "/none*"}
+END
+    run fccompose -C r build
+    [ "$status" -eq 1 ]
+    [[ $output == *"fccompose.yaml:6:5: "*'"/none*": nothing matches'*"force: true"* ]]
+    sed -i 's/"}/", force: true}/' r/fccompose.yaml
+    fccompose -C r build -q
+}
+
 @test "edits made by hand stay on top and are not in the image" {
     recipe <<'END'
   - write: {path: /a, text: a}
