@@ -42,6 +42,7 @@ const struct cli_command *const cli_commands[] = {
     &cmd_ls,
     &cmd_cat,
     &cmd_kernel,
+    &cmd_check,
     &cmd_vm,
     &cmd_boot,
     &cmd_doctor,

@@ -40,6 +40,7 @@ extern const struct cli_command cmd_freeze;
 extern const struct cli_command cmd_export;
 extern const struct cli_command cmd_ls;
 extern const struct cli_command cmd_cat;
+extern const struct cli_command cmd_check;
 extern const struct cli_command cmd_vm;
 extern const struct cli_command cmd_boot;
 extern const struct cli_command cmd_kernel;
