@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "cli/editor.h"
@@ -11,6 +12,8 @@
 #include "layer/layer.h"
 #include "run/run.h"
 #include "workspace/workspace.h"
+
+enum { START_TRIES = 100, PAUSE_US = 20 * 1000 };
 
 /** A run. */
 struct job {
@@ -125,7 +128,7 @@ static int take_options(struct job *j, const struct cli_args *args, struct fc_er
 static int serve_ourselves(struct job *j, struct fc_error *err)
 {
     struct fc_workspace_options o = {.mode = FC_WORKSPACE_WRITE, .for_mount = true};
-    int r = fc_cache_open(NULL, &j->cache, err);
+    int r = j->cache ? 0 : fc_cache_open(NULL, &j->cache, err);
 
     if (r == 0)
         r = fc_workspace_open_with(j->dir, j->cache, &o, &j->ws, err);
@@ -135,7 +138,7 @@ static int serve_ourselves(struct job *j, struct fc_error *err)
                           &j->control, err);
 }
 
-static int open_tree(struct job *j, struct fc_error *err)
+static int find_tree(struct job *j, struct fc_error *err)
 {
     int r = fc_workspace_find(NULL, &j->dir, err);
 
@@ -144,15 +147,29 @@ static int open_tree(struct job *j, struct fc_error *err)
     if (r < 0)
         return r;
     j->editor.socket = fc_workspace_socket(j->dir);
-    if (!j->editor.socket)
-        return fc_fail_errno(err, ENOMEM, "%s", j->dir);
-    j->fd = fc_control_connect(j->editor.socket, NULL);
-    if (j->fd >= 0)
-        return 0;
-    r = serve_ourselves(j, err);
-    if (r == 0)
-        r = j->fd = fc_control_connect(j->editor.socket, err);
-    return r < 0 ? r : 0;
+    return j->editor.socket ? 0 : fc_fail_errno(err, ENOMEM, "%s", j->dir);
+}
+
+static int open_tree(struct job *j, struct fc_error *err)
+{
+    int r = -EBUSY;
+
+    for (int i = 0; i < START_TRIES; i++) {
+        j->fd = fc_control_connect(j->editor.socket, NULL);
+        if (j->fd >= 0) {
+            *err = (struct fc_error){0}; /* of a try before */
+            return 0;
+        }
+        r = serve_ourselves(j, err);
+        if (r != -EBUSY || j->ws)
+            break;
+        usleep(PAUSE_US); /* another command may have the workspace, but not yet its socket */
+    }
+    if (r < 0)
+        return r;
+    *err = (struct fc_error){0};
+    j->fd = fc_control_connect(j->editor.socket, err);
+    return j->fd < 0 ? j->fd : 0;
 }
 
 static int serve(void *arg, const struct fc_run_session *session, struct fc_error *err)
@@ -197,14 +214,52 @@ static void mapped(void *arg, const char *how)
         cli_say(j->cli, "users and groups: %s", how);
 }
 
+/* Commands that came later are served by us, so they end first. */
+static int wait_for_others(const struct job *j, struct fc_error *err)
+{
+    struct fc_control_info info;
+
+    for (bool told = false;; told = true) {
+        int r = fc_control_info(j->fd, &info, err), n;
+
+        if (r < 0)
+            return r;
+        n = info.n_sessions;
+        fc_control_info_release(&info);
+        if (n == 0)
+            return 0;
+        if (!told)
+            cli_say(j->cli, "waiting for other commands in the tree");
+        usleep(PAUSE_US);
+    }
+}
+
 /* Whatever became of the command: what it did is committed, and durable. */
 static int finish(struct job *j, struct fc_error *err)
 {
     int r = j->served ? fc_control_served(j->fd, err) : 0;
 
     if (r == 0 && j->ws)
+        r = wait_for_others(j, err);
+    if (r == 0 && j->ws)
         r = fc_workspace_sync(j->ws, err);
     return r < 0 ? fc_wrap(err, "the command has ended, but what it changed is not safe") : 0;
+}
+
+/* A command that served the tree may end just as we come: then it is asked for anew. */
+static int run_in_tree(struct job *j, struct fc_error *err)
+{
+    for (int i = 0;; i++) {
+        int r = open_tree(j, err);
+
+        if (r == 0)
+            r = fc_run(&j->options, err);
+        if (r != -ECONNRESET || j->served || j->ws || i == START_TRIES)
+            return r;
+        fc_close_auto(&j->fd);
+        j->fd = -1;
+        *err = (struct fc_error){0};
+    }
 }
 
 int cli_run(struct cli *cli, const struct cli_args *args, const char *const *argv, struct fc_error *err)
@@ -214,7 +269,7 @@ int cli_run(struct cli *cli, const struct cli_args *args, const char *const *arg
     int r = take_options(&j, args, err), r2;
 
     if (r == 0)
-        r = open_tree(&j, err);
+        r = find_tree(&j, err);
     if (r < 0)
         return r;
     j.options.argv = argv;
@@ -224,7 +279,7 @@ int cli_run(struct cli *cli, const struct cli_args *args, const char *const *arg
     j.options.without = without;
     j.options.mapped = mapped;
     j.options.arg = &j;
-    r = fc_run(&j.options, err);
+    r = run_in_tree(&j, err);
     r2 = finish(&j, &late);
     if (r >= 0 && err->code) { /* 126 and 127 have words */
         cli_print_error(cli, err);

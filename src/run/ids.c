@@ -126,12 +126,25 @@ int run_ids_identity(int dir_fd, const char *path, struct fc_buf *ret)
     return r;
 }
 
+/* As in `unshare -Ur`: whoever made our own namespace had no right to more than one group. */
+static bool is_denied_groups(void)
+{
+    struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
+
+    return fc_read_file(AT_FDCWD, "/proc/self/setgroups", 64, &text) == 0 && text.data &&
+           strncmp(text.data, "deny", 4) == 0;
+}
+
 int run_ids_plan(struct run_ids *ret, struct fc_error *err)
 {
     int r;
 
     if (geteuid() != 0)
         return plan_ranges(ret, err);
+    if (is_denied_groups()) {
+        run_ids_single(ret, "the user namespace in which this runs has but one");
+        return 0;
+    }
     ret->as_root = true;
     r = run_ids_identity(AT_FDCWD, "/proc/self/uid_map", &ret->uid);
     if (r == 0)

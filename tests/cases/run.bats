@@ -285,6 +285,22 @@ END
     [[ $output == *"user 33"* ]]
 }
 
+@test "root of a user namespace that has one id runs a command with that id" {
+    busybox_tree
+    run -0 unshare -U -r "$B/fccompose" run -- sh -c 'id -u; chown 5:6 /etc && stat -c %u:%g /etc'
+    [[ $output == *"only 0"* && $output == *$'\n0\n'* ]] || { echo "$output"; false; }
+}
+
+@test "two commands that start at once share the tree" {
+    busybox_tree
+    for round in 1 2 3 4; do
+        fccompose run -- sh -c 'sleep 1; echo a >>/first' 3>&- &
+        run -0 fccompose run -- sh -c 'echo b >/second'
+        wait $!
+    done
+    [ "$(fccompose cat /first)" = $'a\na\na\na' ] || { echo "$round"; false; }
+}
+
 @test "what keeps a command from running is named, with what to do about it" {
     busybox_tree
     # No user namespaces.
