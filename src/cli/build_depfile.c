@@ -72,7 +72,10 @@ int build_depfile(const struct build_job *job, struct fc_error *err)
 {
     const struct fc_recipe *recipe = job->recipe;
     struct rule rule = {0};
-    int r = add_name(&rule.line, job->image ? job->image : recipe->file);
+    /* The target as it was asked for, as compilers have it: make compares texts. */
+    const char *out = cli_value(job->args, 'o');
+    const char *target = out && !strstr(out, "{arch}") ? out : job->image ? job->image : recipe->file;
+    int r = add_name(&rule.line, target);
 
     if (r == 0)
         r = fc_buf_adds(&rule.line, ":");

@@ -43,7 +43,7 @@ enum {
 };
 
 /** What completes a word. */
-enum cli_complete { CLI_WORD_NONE, CLI_WORD_FILE, CLI_WORD_DIR, CLI_WORD_COMMAND, CLI_WORD_LAYER };
+enum cli_complete { CLI_WORD_NONE, CLI_WORD_FILE, CLI_WORD_DIR, CLI_WORD_COMMAND, CLI_WORD_LAYER, CLI_WORD_EXAMPLE };
 
 /** An option. A table ends with an all-zero one. */
 struct cli_option {

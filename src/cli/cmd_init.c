@@ -16,8 +16,8 @@
 enum { OPT_EXAMPLE = CLI_LONG_ONLY };
 
 static const struct cli_option options[] = {
-    {OPT_EXAMPLE, 0, "example", "NAME",
-     "instead of a workspace, put a ready recipe here (a wrong name prints all names)", 0},
+    {OPT_EXAMPLE, 0, "example", "NAME", "instead of a workspace, put a ready recipe here; list: print the names of all",
+     CLI_WORD_EXAMPLE},
     CLI_IMPORT_OPTIONS,
     CLI_FETCH_OPTIONS,
     {0, 0, NULL, NULL, NULL, 0},

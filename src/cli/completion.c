@@ -4,6 +4,9 @@
 
 #include "cli/cli.h"
 
+/* Which examples there are is known where the program is installed. */
+#define EXAMPLES "fccompose init --example list 2>/dev/null"
+
 typedef void (*visit_fn)(FILE *to, const struct cli_command *c);
 
 /* Every command and those below it. */
@@ -84,6 +87,8 @@ static void bash_values(FILE *to, const struct cli_option *options)
             fputs("COMPREPLY=($(compgen -W '", to);
             put_choices(to, o);
             fputs("' -- \"$cur\")); return ;;\n", to);
+        } else if (o->completes == CLI_WORD_EXAMPLE) {
+            fputs("COMPREPLY=($(compgen -W \"$(" EXAMPLES ")\" -- \"$cur\")); return ;;\n", to);
         } else {
             fprintf(to, "compopt -o filenames; COMPREPLY=($(compgen -%c -- \"$cur\")); return ;;\n",
                     o->completes == CLI_WORD_DIR ? 'd' : 'f');
@@ -178,7 +183,11 @@ static void zsh_options(FILE *to, const struct cli_option *options)
             } else if (o->metavar) {
                 fputc(':', to);
                 zsh_text(to, o->metavar);
-                fputs(o->completes == CLI_WORD_DIR ? ":_directories" : o->completes ? ":_files" : ": ", to);
+                fputs(o->completes == CLI_WORD_DIR       ? ":_directories"
+                      : o->completes == CLI_WORD_EXAMPLE ? ":($(" EXAMPLES "))"
+                      : o->completes                     ? ":_files"
+                                                         : ": ",
+                      to);
             }
             fputc('\'', to);
         }
@@ -256,6 +265,8 @@ static void fish_options(FILE *to, const char *condition, const struct cli_optio
             fputs(" -x -a '", to);
             put_choices(to, o);
             fputc('\'', to);
+        } else if (o->completes == CLI_WORD_EXAMPLE) {
+            fputs(" -x -a '(" EXAMPLES ")'", to);
         } else if (o->metavar) {
             fputs(o->completes ? " -r -F" : " -x", to);
         }

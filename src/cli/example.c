@@ -51,19 +51,40 @@ static bool has_recipe(const char *folder, const char *name)
     return access(path, R_OK) == 0;
 }
 
+/* The names of all, with @between after each but the last. */
+static int names_of(const char *folder, const char *between, struct fc_buf *ret, struct fc_error *err)
+{
+    struct dirent **list;
+    int n = scandir(folder, &list, NULL, alphasort), r = 0;
+
+    if (n < 0)
+        return fc_fail_errno(err, errno, "%s", folder);
+    for (int i = 0; i < n; i++) {
+        if (r == 0 && has_recipe(folder, list[i]->d_name))
+            r = fc_buf_addf(ret, "%s%s", ret->len ? between : "", list[i]->d_name);
+        free(list[i]);
+    }
+    free(list);
+    return r < 0 ? fc_fail(err, ENOMEM, "out of memory") : 0;
+}
+
+static int list(const char *folder, struct fc_error *err)
+{
+    struct fc_buf names __attribute__((cleanup(fc_buf_release_auto))) = {0};
+    int r = names_of(folder, "\n", &names, err);
+
+    if (r == 0 && names.len)
+        puts(names.data);
+    return r == 0 ? cli_flush(err) : r;
+}
+
 static int unknown(const char *folder, const char *name, struct fc_error *err)
 {
     struct fc_buf names __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    struct dirent **list;
-    int n = scandir(folder, &list, NULL, alphasort);
+    int r = names_of(folder, ", ", &names, err);
 
-    for (int i = 0; i < n; i++) {
-        if (has_recipe(folder, list[i]->d_name))
-            (void)fc_buf_addf(&names, "%s%s", names.len ? ", " : "", list[i]->d_name);
-        free(list[i]);
-    }
-    if (n >= 0)
-        free(list);
+    if (r < 0)
+        return r;
     return fc_fail(err, ENOENT, "there is no example \"%s\"; there are: %s", name, names.len ? names.data : "none");
 }
 
@@ -114,6 +135,8 @@ int cli_example_copy(struct cli *cli, const char *name, struct fc_error *err)
 
     if (r < 0)
         return r;
+    if (strcmp(name, "list") == 0)
+        return list(folder, err);
     if (!has_recipe(folder, name))
         return unknown(folder, name, err);
     if (asprintf(&path, "%s/%s", folder, name) < 0) {

@@ -6,8 +6,8 @@
 #include "cli/cli.h"
 
 /**
- * Copy the files of the example @name into the current directory; none may be there already. Returns 0, or a failure with words,
- * which for an unknown name say which there are.
+ * Copy the files of the example @name into the current directory; none may be there already. The name "list" prints the names of
+ * all on standard output instead, one a line. Returns 0, or a failure with words, which for an unknown name say which there are.
  */
 int cli_example_copy(struct cli *cli, const char *name, struct fc_error *err);
 

@@ -12,7 +12,7 @@ enum { FIRECRACKER_ADDS = 32, FIRECRACKER_ADDS_DEVICE = 48 };
 
 bool fc_vm_is_arm(const struct fc_vm *vm) { return vm->arch && strcmp(vm->arch, "aarch64") == 0; }
 
-int fc_vm_add_words(const struct fc_vm *vm, struct fc_buf *ret)
+int fc_vm_add_words(const struct fc_vm *vm, const char *overlay, struct fc_buf *ret)
 {
     int r = 0;
 
@@ -28,7 +28,7 @@ int fc_vm_add_words(const struct fc_vm *vm, struct fc_buf *ret)
         }
     }
     if (r == 0 && vm->overlay)
-        r = fc_buf_addf(ret, " overlay_root=%s", vm->pmem ? "vda" : "vdb");
+        r = fc_buf_addf(ret, " overlay_root=%s", overlay);
     if (r == 0 && (vm->init || vm->overlay))
         r = fc_buf_addf(ret, " init=%s", vm->init ? vm->init : "/sbin/overlay-init");
     if (r == 0 && vm->more_args && *vm->more_args)
@@ -46,7 +46,7 @@ int fc_vm_boot_args(const struct fc_vm *vm, char **ret, struct fc_error *err)
     size_t most = FC_VM_CMDLINE_MAX - 1 - FIRECRACKER_ADDS - FIRECRACKER_ADDS_DEVICE * devices;
     struct fc_buf b = {0};
 
-    if (fc_buf_adds(&b, vm->args ? vm->args : usual) < 0 || fc_vm_add_words(vm, &b) < 0) {
+    if (fc_buf_adds(&b, vm->args ? vm->args : usual) < 0 || fc_vm_add_words(vm, vm->pmem ? "vda" : "vdb", &b) < 0) {
         fc_buf_release(&b);
         return fc_fail_errno(err, ENOMEM, "boot arguments");
     }

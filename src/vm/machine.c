@@ -227,7 +227,8 @@ static int command_line(const struct fc_vm_boot *b, const char *console, const c
 
     if (r == 0 && vm->image)
         r = fc_buf_addf(ret, " root=%s %s", root, vm->read_only || vm->overlay ? "ro" : "rw");
-    return r == 0 ? fc_vm_add_words(vm, ret) : r;
+    /* The second of the kind that the root is on. */
+    return r == 0 ? fc_vm_add_words(vm, strcmp(root, "/dev/ubda") == 0 ? "ubdb" : "vdb", ret) : r;
 }
 
 /* A comma in a file name is doubled for QEMU's option parser. */

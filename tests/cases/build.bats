@@ -246,9 +246,7 @@ END
   - copy: {from: files, to: /files}
 END
     printf 'out.ext4:\n\t@echo making\n\t@fccompose build -q -o out.ext4 --depfile out.d\n-include out.d\n' >r/Makefile
-    sed -i 's,^\(.*\): \\,out.ext4: \\,' r/Makefile
     [ "$(make -C r -s)" = making ]
-    sed -i "s,^[^ ]*/out.ext4:,out.ext4:," r/out.d
     [ -z "$(make -C r -s)" ]
     sleep 0.1
     echo x >>r/files/sub/b
