@@ -28,10 +28,14 @@ const char *preflight_word(struct fc_preflight *c, const char *name)
     return found;
 }
 
-static enum preflight_init kind_of(struct fc_preflight *c, const char *path)
+/* By the file @path that @called leads to: a shell is none, though it may be BusyBox, too. */
+static enum preflight_init kind_of(struct fc_preflight *c, const char *called, const char *path)
 {
     const char *name = strrchr(path, '/') + 1;
+    size_t len = strlen(called);
 
+    if (len >= 2 && strcmp(called + len - 2, "sh") == 0)
+        return PREFLIGHT_INIT_OTHER;
     if (strcmp(name, "systemd") == 0)
         return PREFLIGHT_INIT_SYSTEMD;
     if (strcmp(name, "openrc-init") == 0)
@@ -112,6 +116,6 @@ void preflight_init(struct fc_preflight *c)
             preflight_say(c, FC_PREFLIGHT_INIT_MISSING, "/sbin/init", "%s starts it, and it is not there", path);
         preflight_program(c, "/sbin/init");
     }
-    c->init = kind_of(c, at.path);
+    c->init = kind_of(c, path, at.path);
     judge_first(c);
 }

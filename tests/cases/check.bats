@@ -8,8 +8,12 @@ setup() {
     need e2fsck
     enter_workdir
     fccompose init -q builtin:busybox
+    export FCCOMPOSE_UML=$ROOT/tools/uml
 }
-teardown() { leave_workdir; }
+teardown() {
+    kill_users_of "$WORK/"
+    leave_workdir
+}
 
 # The codes of all findings for the workspace, a line each.
 codes() { fccompose --json check "$@" | python3 -c 'import json, sys
@@ -63,4 +67,31 @@ END
     fccompose cp prog /sbin/init
     run fccompose check
     [[ $status -eq 1 && $output == *elf-interpreter* ]]
+}
+
+# CODE WORDS: the finding is an error, and the guest panics with these words.
+predicted() {
+    run fccompose check --init /sbin/init
+    [[ $status -eq 1 && $output == *"error   $1: "* ]] || { echo "$output"; return 1; }
+    run fccompose boot --vmm uml --init /sbin/init --timeout 100 </dev/null
+    [[ $status -eq 1 && $output == *$2* && $output == *panicked* ]] || { echo "$output"; return 1; }
+}
+
+@test "check: guests panic as it was predicted" {
+    need linux.uml gcc
+    fccompose rm /sbin/init
+    predicted init-missing 'Requested init /sbin/init failed (error -2)'
+    printf '#!/usr/bin/perl\n' | fccompose write -m 755 /sbin/init
+    predicted script-interpreter 'Requested init /sbin/init failed (error -2)'
+    printf 'int main(void){return 0;}' >m.c
+    printf 'int f(void){return 0;}' >l.c
+    gcc -shared -o libgone.so l.c
+    gcc -o prog m.c -Wl,--no-as-needed -L. -lgone
+    fccompose rm /sbin/init
+    fccompose cp prog /sbin/init
+    ldd prog | grep -o '/[^ ]*' | while read -r lib; do
+        fccompose mkdir -p "$(dirname "$lib")"
+        fccompose cp "$(realpath "$lib")" "$lib"
+    done
+    predicted library-missing 'exitcode=0x00007f00'
 }
