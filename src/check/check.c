@@ -55,9 +55,10 @@ static void add(struct fc_preflight *c, const struct fc_preflight_finding *f)
 /* PATH in a fix is the path of the finding. */
 static const char *fill(struct fc_preflight *c, const char *fix, const char *path)
 {
-    const char *at = fix && path ? strstr(fix, "PATH") : NULL;
+    const char *at = path ? strstr(fix, "PATH") : NULL;
 
-    return at ? preflight_textf(c, "%.*s%s%s", (int)(at - fix), fix, path, at + 4) : fix;
+    /* A fix may be borrowed for the call, as those of fc_kernel_judge() are. */
+    return at ? preflight_textf(c, "%.*s%s%s", (int)(at - fix), fix, path, at + 4) : preflight_textf(c, "%s", fix);
 }
 
 static void say(struct fc_preflight *c, struct fc_preflight_finding f, const char *fmt, va_list ap) FC_PRINTF(3, 0);
