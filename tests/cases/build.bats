@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
+# GROUP: heavy
 # Recipes: what each step makes, what is done again after a change, and that the same recipe gives the same bytes.
 
 load ../lib/common
