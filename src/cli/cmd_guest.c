@@ -297,7 +297,7 @@ static const struct cli_command cmd_guest_enable = {
         "the "
         "same input gives the same image; trees of one layer with the same password have the same hash. With "
         "--password-hash it is yours.\n\n"
-        "--hygiene: an empty /etc/machine-id; no ssh host keys (sshd makes its own at boot), random seeds, package "
+        "--hygiene: an empty /etc/machine-id; no ssh host keys (new ones are made at boot), random seeds, package "
         "caches, "
         "shell histories; files in /var/log are emptied, and removed when they are rotated ones or journals; "
         "/etc/resolv.conf is emptied when it came with the lowest layer.",

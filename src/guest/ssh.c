@@ -61,23 +61,31 @@ static int authorize(struct fc_guest_plan *p, struct fc_error *err)
                      "let root in with %zu ssh key%s", n, n == 1 ? "" : "s");
 }
 
-static int serve_systemd(struct fc_guest_plan *p, struct fc_error *err)
+/* Debian makes host keys when its package is installed, and never again: without a unit of ours hygiene would stop sshd. */
+static int keys_at_boot(struct fc_guest_plan *p, struct fc_error *err)
 {
-    const char *unit = guest_unit(p, "ssh.service") ? "ssh.service" : "sshd.service";
     const char *keygen = guest_program(p, "ssh-keygen"), *text;
     int r;
 
-    if (!guest_unit(p, unit))
-        return guest_note(p, err, "sshd has no unit of systemd: it is not started");
-    r = guest_unit_enable(p, unit, err);
-    if (r < 0 || !keygen)
-        return r;
+    if (!keygen)
+        return 0;
     text = guest_text(p, keys_unit, keygen);
     if (!text)
         return guest_no_memory(err);
     r = guest_put(p, &(struct guest_want){.path = "/etc/systemd/system/fccompose-ssh-keys.service", .text = text}, err,
                   "make missing ssh host keys at boot");
     return r < 0 ? r : guest_unit_enable(p, "fccompose-ssh-keys.service", err);
+}
+
+static int serve_systemd(struct fc_guest_plan *p, struct fc_error *err)
+{
+    const char *unit = guest_unit(p, "ssh.service") ? "ssh.service" : "sshd.service";
+    int r;
+
+    if (!guest_unit(p, unit))
+        return guest_note(p, err, "sshd has no unit of systemd: it is not started");
+    r = guest_unit_enable(p, unit, err);
+    return r < 0 ? r : keys_at_boot(p, err);
 }
 
 static int serve(struct fc_guest_plan *p, struct fc_error *err)
@@ -89,12 +97,19 @@ static int serve(struct fc_guest_plan *p, struct fc_error *err)
     return guest_note(p, err, "ssh: nothing starts sshd under this init");
 }
 
+/* Whether a server is there that was started before, and whose keys hygiene takes out. */
+static bool loses_keys(struct fc_guest_plan *p)
+{
+    return p->options->hygiene && p->init == FC_GUEST_SYSTEMD &&
+           (guest_unit(p, "ssh.service") || guest_unit(p, "sshd.service"));
+}
+
 int guest_ssh(struct fc_guest_plan *p, struct fc_error *err)
 {
     int r;
 
     if (!p->options->ssh_keys || !*p->options->ssh_keys)
-        return 0;
+        return loses_keys(p) ? keys_at_boot(p, err) : 0;
     r = authorize(p, err);
     if (r < 0)
         return r;

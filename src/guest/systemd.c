@@ -9,10 +9,11 @@
 #define LOCAL "/etc/systemd/system"
 
 /* systemd asks for an empty line before another command. */
+/* -f: login(1) asks for no password; where agetty is told how to call it, it does not add that itself. */
 static const char autologin[] =
     "[Service]\n"
     "ExecStart=\n"
-    "ExecStart=-%s --autologin root -o '-p -- \\\\u' --keep-baud 115200,38400,9600 %%I dumb\n";
+    "ExecStart=-%s --autologin root -o '-p -f -- \\\\u' --keep-baud 115200,38400,9600 %%I dumb\n";
 
 static int console(struct fc_guest_plan *p, struct fc_error *err)
 {

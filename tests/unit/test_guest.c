@@ -127,8 +127,26 @@ CASE(systemd_as_the_preset_does_it)
     IS("/etc/systemd/network/99-default.link", "-> /dev/null");
     IS("/etc/resolv.conf", "100644 0:0");
     CONTENT("/etc/systemd/system/serial-getty@ttyS0.service.d/autologin.conf",
-            "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root -o '-p -- \\\\u' --keep-baud "
+            "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root -o '-p -f -- \\\\u' --keep-baud "
             "115200,38400,9600 %I dumb\n");
+    END;
+}
+
+CASE(hygiene_leaves_a_systemd_that_makes_host_keys)
+{
+    struct fc_guest_options o = {.hygiene = true};
+    char *done;
+    BEGIN(DIR_("etc"));
+    systemd_tree(&lt, "/usr/lib/systemd/system");
+    PROGRAMS("/usr/sbin/sshd", "/usr/bin/ssh-keygen", "/etc/ssh/ssh_host_rsa_key");
+    put(&lt, "/lib/systemd/system/ssh.service", 0644, "[Install]\nWantedBy=multi-user.target\n");
+    done = enable(&lt, &o);
+    free(done);
+    DOES(&o, "");
+    IS("/etc/ssh/ssh_host_rsa_key", "nothing");
+    IS("/etc/systemd/system/multi-user.target.wants/fccompose-ssh-keys.service",
+       "-> /etc/systemd/system/fccompose-ssh-keys.service");
+    IS("/etc/systemd/system/multi-user.target.wants/ssh.service", "nothing");
     END;
 }
 
@@ -317,6 +335,7 @@ int main(void)
         cmocka_unit_test(openrc_logs_in_by_itself),
         cmocka_unit_test(openrc_without_agetty),
         cmocka_unit_test(systemd_as_the_preset_does_it),
+        cmocka_unit_test(hygiene_leaves_a_systemd_that_makes_host_keys),
         cmocka_unit_test(units_with_other_names),
         cmocka_unit_test(busybox_gets_a_table),
         cmocka_unit_test(busybox_keeps_what_is_there),
