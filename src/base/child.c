@@ -162,6 +162,26 @@ static int run(const char *const argv[], const struct streams *s, struct fc_buf 
     return r < 0 ? fc_fail_errno(err, -r, "cannot run %s", argv[0]) : r;
 }
 
+char *fc_child_find(const char *program, const char *also)
+{
+    const char *path = getenv("PATH");
+    fc_auto(fc_free) char *all = NULL;
+    char *full, *rest = NULL;
+
+    if (strchr(program, '/'))
+        return access(program, X_OK) == 0 ? strdup(program) : NULL;
+    if (asprintf(&all, "%s:%s", path && *path ? path : "/usr/bin:/bin", also ? also : "") < 0)
+        return all = NULL;
+    for (const char *dir = strtok_r(all, ":", &rest); dir; dir = strtok_r(NULL, ":", &rest)) {
+        if (asprintf(&full, "%s/%s", dir, program) < 0)
+            return NULL;
+        if (access(full, X_OK) == 0)
+            return full;
+        free(full);
+    }
+    return NULL;
+}
+
 int fc_child_run(const char *const argv[], struct fc_buf *ret_output, struct fc_error *err)
 {
     return run(argv, &(struct streams){.input_fd = -1, .errors_too = true}, ret_output, err);

@@ -10,6 +10,12 @@
 #include "base/buf.h"
 
 /**
+ * Where @program is found: itself if it has a slash, else in the folders of PATH and then of @also ("/sbin:/usr/sbin", or NULL).
+ * Caller frees; NULL if it is nowhere, may not be executed, or memory is short.
+ */
+char *fc_child_find(const char *program, const char *also);
+
+/**
  * Run @argv (searched in PATH) and wait; its output goes where ours does, or into @ret_output when that is not NULL
  * (stdout and stderr together, at most 1 MiB kept).
  *

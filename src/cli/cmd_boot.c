@@ -49,7 +49,6 @@ static void job_release(struct job *j)
 
 static void announce(void *arg, enum fc_vmm vmm, const char *program)
 {
-    static const char *const names[] = {"", "Firecracker", "QEMU", "user-mode Linux"};
     const struct job *j = arg;
     bool unused = vmm == FC_VMM_UML && j->vm.kernel;
 
@@ -57,7 +56,7 @@ static void announce(void *arg, enum fc_vmm vmm, const char *program)
             j->frozen     ? "the workspace"
             : j->vm.image ? j->vm.image
                           : j->vm.initrd,
-            names[vmm], program, unused ? "; it is a kernel itself: --kernel is not used" : "",
+            fc_vmm_name(vmm), program, unused ? "; it is a kernel itself: --kernel is not used" : "",
             isatty(STDIN_FILENO) ? "; Ctrl-A x ends it" : "");
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/io.h"
 #include "cli/doctor.h"
 
@@ -86,20 +87,4 @@ const char *doctor_install(struct fc_buf *ret, const struct doctor_package *pack
     return ret->data ? ret->data : "";
 }
 
-char *doctor_find(const char *program)
-{
-    const char *path = getenv("PATH");
-    fc_auto(fc_free) char *all = NULL;
-    char *full, *rest = NULL;
-
-    if (asprintf(&all, "%s:/usr/sbin:/sbin:/usr/local/sbin", path && *path ? path : "/usr/bin:/bin") < 0)
-        return all = NULL;
-    for (const char *dir = strtok_r(all, ":", &rest); dir; dir = strtok_r(NULL, ":", &rest)) {
-        if (asprintf(&full, "%s/%s", dir, program) < 0)
-            return NULL;
-        if (access(full, X_OK) == 0)
-            return full;
-        free(full);
-    }
-    return NULL;
-}
+char *doctor_find(const char *program) { return fc_child_find(program, "/usr/sbin:/sbin:/usr/local/sbin"); }

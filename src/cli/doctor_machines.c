@@ -23,23 +23,14 @@ static bool version_of(const char *program, struct fc_buf *ret)
     return true;
 }
 
-static bool cpu_has(const char *flag)
-{
-    struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
-    char word[32];
-
-    snprintf(word, sizeof(word), " %s ", flag);
-    return fc_read_file(AT_FDCWD, "/proc/cpuinfo", 16 << 20, &text) == 0 && text.data && strstr(text.data, word);
-}
-
 /* What would give this machine a /dev/kvm that works. */
 static const char *kvm_remedy(int code)
 {
     if (code == -EACCES)
         return "as root: usermod -aG kvm USER, then log in anew; a container needs --device /dev/kvm as well";
-    if (code == -ENOENT && cpu_has("vmx"))
+    if (code == -ENOENT && fc_vm_cpu_has("vmx"))
         return "as root: modprobe kvm_intel; a container needs --device /dev/kvm";
-    if (code == -ENOENT && cpu_has("svm"))
+    if (code == -ENOENT && fc_vm_cpu_has("svm"))
         return "as root: modprobe kvm_amd; a container needs --device /dev/kvm";
     return "turn on virtualisation in the firmware, or nested virtualisation where this machine is a guest";
 }

@@ -3,7 +3,8 @@
 #include "cli/vm.h"
 
 #include <string.h>
-#include <sys/utsname.h>
+
+#include "base/arch.h"
 
 enum { VCPUS_MAX = 32, MIB = 1 << 20 };
 
@@ -37,21 +38,13 @@ static int take_nets(const struct cli_args *args, struct fc_vm *ret, struct fc_e
     return r < 0 ? cli_usage(err, "--net: %s", strdupa(err->msg)) : r;
 }
 
-/* The machine's own architecture, as a constant. */
-static const char *host_arch(void)
-{
-    struct utsname u;
-
-    return uname(&u) == 0 && strcmp(u.machine, "aarch64") == 0 ? "aarch64" : "x86_64";
-}
-
 int cli_vm_take(const struct cli_args *args, struct fc_vm *ret, struct fc_error *err)
 {
     const char *vsock = cli_value(args, CLI_OPT_VM_VSOCK), *arch = cli_value(args, CLI_OPT_VM_ARCH);
     int r;
 
     *ret = (struct fc_vm){
-        .arch = arch ? arch : host_arch(),
+        .arch = arch ? arch : fc_arch_host(),
         .kernel = cli_value(args, CLI_OPT_VM_KERNEL),
         .initrd = cli_value(args, CLI_OPT_VM_INITRD),
         .overlay = cli_value(args, CLI_OPT_VM_OVERLAY),

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/io.h"
 #include "fuse/session.h"
 
@@ -50,22 +51,11 @@ int fuse_check_mountpoint(const char *path, struct fc_error *err)
     return 0;
 }
 
-static bool in_path(const char *program)
+static bool is_installed(const char *program)
 {
-    const char *dirs = getenv("PATH");
-    char file[4096];
+    fc_auto(fc_free) char *file = fc_child_find(program, NULL);
 
-    if (!dirs || !*dirs)
-        dirs = "/usr/bin:/bin";
-    while (*dirs) {
-        size_t len = strcspn(dirs, ":");
-
-        snprintf(file, sizeof(file), "%.*s/%s", (int)len, dirs, program);
-        if (access(file, X_OK) == 0)
-            return true;
-        dirs += len + (dirs[len] == ':');
-    }
-    return false;
+    return file != NULL;
 }
 
 /* Whether @line is a line of the file, blanks aside. False when it cannot be read. */
@@ -128,7 +118,7 @@ int fuse_explain(const char *path, bool allow_other, const char *said, struct fc
         return fc_fail(err, EPERM,
                        "cannot mount: root without CAP_SYS_ADMIN may not (in a container: --cap-add SYS_ADMIN); the "
                        "edit commands work without a mount");
-    if (geteuid() != 0 && !in_path("fusermount3"))
+    if (geteuid() != 0 && !is_installed("fusermount3"))
         return fc_fail(err, ENOENT,
                        "cannot mount: fusermount3 is missing (package fuse3), which mounts for ordinary users");
     if (geteuid() != 0 && allow_other && !has_line("/etc/fuse.conf", "user_allow_other"))

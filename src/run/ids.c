@@ -77,14 +77,9 @@ static int64_t read_ranges(const char *path, const char *user, uid_t uid, uint64
 
 static bool is_installed(const char *program)
 {
-    const char *path = getenv("PATH");
-    fc_auto(fc_free) char *copy = strdup(path && *path ? path : "/usr/bin:/bin");
-    char full[4096], *rest = NULL;
+    fc_auto(fc_free) char *file = fc_child_find(program, NULL);
 
-    for (const char *dir = copy ? strtok_r(copy, ":", &rest) : NULL; dir; dir = strtok_r(NULL, ":", &rest))
-        if ((size_t)snprintf(full, sizeof(full), "%s/%s", dir, program) < sizeof(full) && access(full, X_OK) == 0)
-            return true;
-    return false;
+    return file != NULL;
 }
 
 /* The ranges of an ordinary user. */

@@ -52,6 +52,8 @@ struct fc_vm_outcome {
  */
 int fc_vm_boot_run(const struct fc_vm_boot *b, struct fc_vm_outcome *ret, struct fc_error *err);
 
+/** "Firecracker" and the like. */
+const char *fc_vmm_name(enum fc_vmm vmm);
 /** Whether guests of @arch can be run by hardware here: /dev/kvm runs a guest (vm/kvm.h) and, on x86, the CPU says so (vmx, svm). */
 bool fc_vm_has_kvm(const char *arch);
 

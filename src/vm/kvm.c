@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 
@@ -79,4 +81,13 @@ int fc_vm_kvm(struct fc_error *err)
         cpu = ioctl(vm, KVM_CREATE_VCPU, 0);
     r = cpu < 0 ? -errno : run_guest(kvm, vm, cpu);
     return r < 0 ? fc_fail(err, ENODEV, "/dev/kvm is there, but runs no guest") : 0;
+}
+
+bool fc_vm_cpu_has(const char *flag)
+{
+    struct fc_buf text __attribute__((cleanup(fc_buf_release_auto))) = {0};
+    char word[32];
+
+    snprintf(word, sizeof(word), " %s ", flag);
+    return fc_read_file(AT_FDCWD, "/proc/cpuinfo", 64U << 20, &text) == 0 && text.data && strstr(text.data, word);
 }

@@ -3,6 +3,8 @@
 #ifndef FC_VM_KVM_H
 #define FC_VM_KVM_H
 
+#include <stdbool.h>
+
 #include <fccompose/error.h>
 
 /**
@@ -12,5 +14,8 @@
  * Returns 0, or -ENOENT (no /dev/kvm), -EACCES (this user may not), -ENODEV (it runs nothing), or another -errno, with words.
  */
 int fc_vm_kvm(struct fc_error *err);
+
+/** Whether /proc/cpuinfo has @flag ("vmx", "svm"). */
+bool fc_vm_cpu_has(const char *flag);
 
 #endif

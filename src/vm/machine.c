@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
+#include "base/arch.h"
 #include "base/child.h"
 #include "base/io.h"
 #include "vm/internal.h"
@@ -33,66 +33,33 @@ const char *fc_vmm_program(enum fc_vmm vmm, const struct fc_vm *vm)
     return own && *own ? own : programs[vmm];
 }
 
-static bool is_executable(const char *path) { return access(path, X_OK) == 0; }
-
-static bool in_path(const char *program)
+static bool is_installed(enum fc_vmm vmm, const struct fc_vm *vm)
 {
-    const char *path = getenv("PATH");
-    size_t len;
-    char file[4096];
+    fc_auto(fc_free) char *file = fc_child_find(fc_vmm_program(vmm, vm), NULL);
 
-    if (strchr(program, '/'))
-        return is_executable(program);
-    for (const char *p = path ? path : "/usr/bin:/bin"; *p; p += len + (p[len] == ':')) {
-        len = strcspn(p, ":");
-        snprintf(file, sizeof(file), "%.*s/%s", (int)len, p, program);
-        if (is_executable(file))
-            return true;
-    }
-    return false;
-}
-
-static bool host_is(const char *arch)
-{
-    struct utsname u;
-
-    return uname(&u) == 0 && strcmp(u.machine, arch) == 0;
+    return file != NULL;
 }
 
 static const char *arch_of(const struct fc_vm *vm) { return fc_vm_is_arm(vm) ? "aarch64" : "x86_64"; }
 
 /* Software that only looks like KVM has a device but no such flag; guests that expect hardware do not come up on it. */
-static bool cpu_virtualizes(void)
-{
-    struct fc_buf text = {0};
-    const char *flags = NULL;
-    bool found = false;
-
-    if (fc_read_file(AT_FDCWD, "/proc/cpuinfo", 64U << 20, &text) == 0 && text.data)
-        flags = strstr(text.data, "\nflags");
-    if (flags) {
-        fc_auto(fc_free) char *line = strndup(flags + 1, strcspn(flags + 1, "\n"));
-
-        found = line && (strstr(line, " vmx ") || strstr(line, " svm "));
-    }
-    fc_buf_release(&text);
-    return found;
-}
+static bool cpu_virtualizes(void) { return fc_vm_cpu_has("vmx") || fc_vm_cpu_has("svm"); }
 
 bool fc_vm_has_kvm(const char *arch)
 {
-    return host_is(arch) && (strcmp(arch, "x86_64") != 0 || cpu_virtualizes()) && fc_vm_kvm(NULL) == 0;
+    return strcmp(fc_arch_host(), arch) == 0 && (strcmp(arch, "x86_64") != 0 || cpu_virtualizes()) &&
+           fc_vm_kvm(NULL) == 0;
 }
 
 static int choose(const struct fc_vm_boot *b, enum fc_vmm *ret, struct fc_error *err)
 {
     const struct fc_vm *vm = b->vm;
 
-    if (vm->kernel && fc_vm_has_kvm(arch_of(vm)) && in_path(fc_vmm_program(FC_VMM_FIRECRACKER, vm)))
+    if (vm->kernel && fc_vm_has_kvm(arch_of(vm)) && is_installed(FC_VMM_FIRECRACKER, vm))
         *ret = FC_VMM_FIRECRACKER;
-    else if (vm->kernel && in_path(fc_vmm_program(FC_VMM_QEMU, vm)))
+    else if (vm->kernel && is_installed(FC_VMM_QEMU, vm))
         *ret = FC_VMM_QEMU;
-    else if (!vm->initrd && host_is("x86_64") && !fc_vm_is_arm(vm) && in_path(fc_vmm_program(FC_VMM_UML, vm)))
+    else if (!vm->initrd && strcmp(fc_arch_host(), "x86_64") == 0 && !fc_vm_is_arm(vm) && is_installed(FC_VMM_UML, vm))
         *ret = FC_VMM_UML;
     else if (vm->kernel)
         return fc_fail(err, ENOENT, "nothing here can run the machine: install %s, or Firecracker where /dev/kvm works",
@@ -108,7 +75,7 @@ static int check(enum fc_vmm vmm, const struct fc_vm_boot *b, struct fc_error *e
 {
     const struct fc_vm *vm = b->vm;
 
-    if (!in_path(fc_vmm_program(vmm, vm)))
+    if (!is_installed(vmm, vm))
         return fc_fail(err, ENOENT, "%s: no such program: install %s or choose another with --vmm",
                        fc_vmm_program(vmm, vm), fc_vmm_name(vmm));
     if (vmm == FC_VMM_UML && (vm->initrd || fc_vm_is_arm(vm)))

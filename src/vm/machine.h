@@ -22,7 +22,5 @@ int fc_vm_machine_make(const struct fc_vm_boot *b, struct fc_vm_machine *ret, st
 void fc_vm_machine_release(struct fc_vm_machine *m);
 /** The program of @vmm for @vm, as it is searched in PATH; FCCOMPOSE_FIRECRACKER, _QEMU, _UML in the environment say another. Borrowed. */
 const char *fc_vmm_program(enum fc_vmm vmm, const struct fc_vm *vm);
-/** "Firecracker" and the like. */
-const char *fc_vmm_name(enum fc_vmm vmm);
 
 #endif

@@ -387,10 +387,36 @@ static void architectures_have_many_names(void **state)
     assert_non_null(fc_arch_find(fc_arch_host()));
 }
 
+static void programs_are_found_as_execvp_finds_them(void **state)
+{
+    const char *before = getenv("PATH");
+    char *saved = before ? strdup(before) : NULL, *found;
+
+    (void)state;
+    setenv("PATH", "/nowhere::/bin", 1);
+    found = fc_child_find("sh", NULL);
+    assert_string_equal(found, "/bin/sh");
+    free(found);
+    assert_null(fc_child_find("no-such-program", "/bin"));
+    assert_null(fc_child_find("/etc/passwd", NULL)); /* may not be executed */
+    setenv("PATH", "/nowhere", 1);
+    assert_null(fc_child_find("sh", NULL));
+    found = fc_child_find("sh", "/elsewhere:/bin");
+    assert_string_equal(found, "/bin/sh");
+    free(found);
+    found = fc_child_find("/bin/sh", NULL);
+    assert_string_equal(found, "/bin/sh");
+    free(found);
+    if (saved)
+        setenv("PATH", saved, 1);
+    free(saved);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(architectures_have_many_names),
+        cmocka_unit_test(programs_are_found_as_execvp_finds_them),
         cmocka_unit_test(error_has_code_and_words),
         cmocka_unit_test(wrap_cuts_what_does_not_fit),
         cmocka_unit_test(map_agrees_with_an_array),
