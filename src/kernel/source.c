@@ -157,7 +157,7 @@ static int from_tar(const struct fc_source_request *q, const char *path, struct 
     fc_auto(fc_hasher_free) struct fc_hasher *h = fc_hasher_new();
     char buffer[1 << 16], text[FC_DIGEST_TEXT];
     struct fc_digest d;
-    ssize_t n;
+    ssize_t n = 0;
 
     if (fd < 0)
         return fc_fail_errno(err, errno, "cannot read the sources %s", path);
